@@ -1,0 +1,284 @@
+"""One call puts a number into the prose and into the results file; one puts a figure with its alternative text on the page.
+
+The pipeline (`tools/book.py`) says through three environment variables which run this is: `LIF_CHAPTER` (file stem),
+`LIF_PROFILE` ("quick" or "full") and `LIF_RESULTS` (folder). Where they are unset, as on Colab, nothing is written to disk.
+"""
+
+import base64
+import html
+import io
+import json
+import math
+import os
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def record(**numbers):
+    """Records the chapter's numbers: each is glued for the prose and merged into `results/<profile>/<chapter>.json`.
+
+    What a value becomes depends on its shape:
+
+    - a scalar (number, bool, string) is written as it is and glued under its name;
+    - a flat sequence of n numbers is one value per seed, written as `{"mean", "sd", "n", "values"}` with
+      `sd = sqrt(sum((values - mean)**2) / (n - 1))` (0 for n = 1), and glued as `name`, `name_sd`, `name_n`;
+    - a dict, a nested list or an array of rank >= 2 is a series for a figure: written as plain lists, not glued.
+
+    Every glued name has a twin `full_<name>`, the same number of the recorded full run, or NaN where there is none.
+    Names that begin with `seconds_` or end with `_seconds` are timings. They are kept apart from the other numbers, which
+    two runs on one machine reproduce to the last digit.
+
+    Args:
+        **numbers: name = value. Finite numbers only.
+
+    Returns:
+        A dict, name -> what was written.
+
+    Raises:
+        ValueError: a number is not finite, or a sequence is empty.
+        TypeError: a value is none of the above.
+
+    Example:
+        >>> record(accuracy=[0.5, 0.7])["accuracy"]["mean"]
+        0.6
+    """
+    entries = {name: _entry(name, value) for name, value in numbers.items()}
+    full = recorded() or {}
+    for name, entry in entries.items():
+        for suffix, value in prose(entry).items():
+            _glue(name + suffix, value)
+            known = prose(lookup(full, name))
+            _glue(f"full_{name}{suffix}", known.get(suffix, math.nan))
+    _merge(entries)
+    return entries
+
+
+def recorded(chapter=None):
+    """The recorded full run of a chapter, `results/full/<chapter>.json`, or None where there is none.
+
+    Args:
+        chapter: file stem such as "04-mnist"; by default the chapter that is running.
+
+    Returns:
+        A dict with the keys `numbers`, `timings` and `provenance`.
+    """
+    chapter = chapter or _running_chapter()
+    here, package = Path.cwd(), Path(__file__).resolve().parent.parent
+    for folder in (here, here.parent, package) if chapter else ():
+        path = folder / "results" / "full" / f"{chapter}.json"
+        if path.is_file():
+            return json.loads(path.read_text(encoding="utf-8"))
+    return None
+
+
+def banner(*datasets):
+    """Says on the page which profile and which data it was built from, and records it as `source`.
+
+    A stand-in among the data sets makes `source` "stand-in" and shows a warning: no claim is judged by such a run. The
+    provenance of the recorded full run, where there is one, stands below in a fold.
+
+    Args:
+        *datasets: records with a `name` and a `source`; none for a chapter that needs no data.
+    """
+    sources = {dataset.name: str(dataset.source) for dataset in datasets}
+    stand_ins = [name for name, source in sources.items() if source == "stand-in"]
+    _merge({"source": "stand-in" if stand_ins else "real"}, {"data": sources})
+    profile = _running_profile()
+    text = f"Profile: {profile}. Data: {_listed(sources) or 'none needed'}."
+    if stand_ins:
+        text = (
+            f"Stand-in data: the real {', '.join(stand_ins)} data could not be found, so this page was computed on a stand-in. "
+            f"Its numbers say nothing about the real data, and no claim is judged by them. {text}"
+        )
+    _display(_box(text, warning=bool(stand_ins)) + _provenance_fold(recorded()), text)
+
+
+def figure(fig, alt):
+    """Shows a Matplotlib figure as a vector image with an alternative text, and closes it.
+
+    Args:
+        fig: the `matplotlib.figure.Figure`.
+        alt: what a reader who cannot see the figure should know: what is plotted, and what it shows.
+
+    Raises:
+        ValueError: `alt` is empty.
+    """
+    if not alt.strip():
+        raise ValueError(f"alt must describe the figure in words, received {alt!r}")
+    svg = io.BytesIO()
+    fig.savefig(svg, format="svg", metadata={"Date": None})
+    sys.modules["matplotlib.pyplot"].close(fig)
+    data = base64.b64encode(svg.getvalue()).decode("ascii")
+    tag = f'<img class="lif-figure" style="max-width:100%" alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+    _display(tag, alt)
+
+
+def lookup(run, name):
+    """The entry `name` of a run's numbers or timings, or None."""
+    run = run or {}
+    return run.get("numbers", {}).get(name, run.get("timings", {}).get(name))
+
+
+def prose(entry):
+    """What of an entry goes into the prose: a dict, suffix of the name -> value. A series has no prose."""
+    if isinstance(entry, dict) and set(entry) == {"mean", "sd", "n", "values"}:
+        return {"": entry["mean"], "_sd": entry["sd"], "_n": entry["n"]}
+    if isinstance(entry, (bool, int, float, str)):
+        return {"": entry}
+    return {}
+
+
+def is_timing(name):
+    """Whether a name is a measured time, which no two runs share."""
+    return name.startswith("seconds_") or name.endswith("_seconds")
+
+
+def write(path, text):
+    """Writes a text file whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def dumps(run):
+    """A run as the text of its file: sorted, so that two equal runs are equal files."""
+    return json.dumps(run, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _entry(name, value):
+    plain = _plain(name, value)
+    if isinstance(plain, (bool, int, float, str, dict)):
+        return plain
+    if not isinstance(plain, list):
+        raise TypeError(f"{name} must be a number, a string, a sequence or a dict, received {value!r}")
+    if not plain:
+        raise ValueError(f"{name} must hold at least one value, received an empty sequence")
+    if not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in plain):
+        return plain
+    values = np.array(plain, dtype=float)
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return {"mean": float(values.mean()), "sd": sd, "n": len(values), "values": plain}
+
+
+def _plain(name, value):
+    """The value in JSON's own types, every number in it finite."""
+    if isinstance(value, dict):
+        return {str(key): _plain(name, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(name, item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(name, value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, received {value}")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if hasattr(value, "__array__"):  # a backend's tensor
+        return _plain(name, np.asarray(value))
+    raise TypeError(f"{name} must be a number, a string, a sequence or a dict, received {value!r}")
+
+
+def _glue(name, value):
+    if _shell() is None:
+        return
+    try:
+        from myst_nb import glue
+    except ImportError:  # Colab and plain Jupyter: the prose is not computed there
+        return
+    glue(name, value, display=False)
+
+
+def _merge(entries, provenance=None):
+    """Adds entries to this run's file; does nothing outside the pipeline."""
+    if not all(os.environ.get(name) for name in ("LIF_CHAPTER", "LIF_PROFILE", "LIF_RESULTS")):
+        return
+    path = Path(os.environ["LIF_RESULTS"]) / os.environ["LIF_PROFILE"] / f"{os.environ['LIF_CHAPTER']}.json"
+    run = (
+        json.loads(path.read_text(encoding="utf-8"))
+        if path.exists()
+        else {"numbers": {}, "timings": {}, "provenance": {}}
+    )
+    for name, entry in entries.items():
+        run["timings" if is_timing(name) else "numbers"][name] = entry
+    run["provenance"].update(_environment(), **(provenance or {}))
+    write(path, dumps(run))
+
+
+def _environment():
+    """Profile and versions of this kernel. The pipeline adds commit, lock, machine, date and seconds."""
+    loaded = {
+        name: sys.modules[name].__version__
+        for name in ("keras", "tensorflow", "jax", "torch")
+        if _is_loaded(name)
+    }
+    if "keras" in loaded:
+        loaded["backend"] = sys.modules["keras"].backend.backend()
+    return {
+        "profile": _running_profile(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        **loaded,
+    }
+
+
+def _is_loaded(name):
+    return hasattr(sys.modules.get(name), "__version__")
+
+
+def _running_chapter():
+    # Jupyter names the notebook of a kernel in JPY_SESSION_NAME.
+    return os.environ.get("LIF_CHAPTER") or Path(os.environ.get("JPY_SESSION_NAME", "")).stem
+
+
+def _running_profile():
+    if os.environ.get("LIF_PROFILE"):
+        return os.environ["LIF_PROFILE"]
+    return str(_shell().user_ns.get("profile", "none")) if _shell() else "none"
+
+
+def _shell():
+    """The notebook's shell, or None in a plain Python program."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+def _listed(sources):
+    return ", ".join(f"{name} ({source})" for name, source in sources.items())
+
+
+def _box(text, warning):
+    # Inline style and translucent colours: the same in the book, Jupyter and Colab, light and dark.
+    colour = "#d55e00" if warning else "#0072b2"
+    style = f"border-left:.3rem solid {colour};background:{colour}1f;padding:.5rem .8rem;margin:.5rem 0"
+    label = "<strong>Warning.</strong> " if warning else ""
+    return f'<div class="lif-banner" role="note" style="{style}">{label}{html.escape(text)}</div>'
+
+
+def _provenance_fold(run):
+    if run is None:
+        return ""
+    facts = run["provenance"]
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th><td>{html.escape(_fact(facts[name]))}</td></tr>'
+        for name in sorted(facts)
+    )
+    return f"<details><summary>The recorded full run: where its numbers come from</summary><table>{rows}</table></details>"
+
+
+def _fact(value):
+    if isinstance(value, dict):
+        return _listed(value) or "none needed"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _display(markup, text):
+    if _shell() is not None:
+        from IPython.display import display
+
+        display({"text/html": markup, "text/plain": text}, raw=True)
