@@ -1,0 +1,18 @@
+"""Leaky integrate-and-fire neurons for Keras 3.
+
+The layers (`LIF`, `LeakyIntegrator` and the encoders) stand beside Keras' own: currents and spikes are tensors of
+shape `(batch, time, *units)`. `lif.reference` holds the same rules in plain NumPy.
+"""
+
+from . import dynamics, reference, surrogates
+from .layers import LIF, LeakyIntegrator
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LIF",
+    "LeakyIntegrator",
+    "dynamics",
+    "reference",
+    "surrogates",
+]

@@ -1,0 +1,116 @@
+"""What Keras has no portable name for: a scan over the time axis, and a custom gradient. The only backend imports.
+
+`scan` is never differentiated: the functions of `lif.dynamics` supply their own backward pass, itself a scan. It may
+therefore read `x[:, t]` inside the loop, which under automatic differentiation would cost time quadratic in the
+number of steps.
+"""
+
+import keras
+from keras import ops
+
+BACKEND = keras.backend.backend()
+
+
+def scan(step, carry, sequences, reverse=False):
+    """Run `carry, outputs = step(carry, inputs)` over axis 1.
+
+    Args:
+        step: Function of the carry (a tuple of tensors) and a tuple of slices, one for each sequence, each of shape
+            `(batch, ...)`. Returns the next carry and a tuple of tensors to collect.
+        carry: Tuple of tensors, the state before the first step.
+        sequences: Tuple of tensors of shape `(batch, time, ...)`.
+        reverse: Walk from the last step to the first; outputs keep their place in time.
+
+    Returns:
+        The last carry, and the tuple of collected outputs, each of shape `(batch, time, ...)`.
+    """
+    return _SCANS[BACKEND](step, carry, sequences, reverse)
+
+
+def _tensorflow_scan(step, carry, sequences, reverse):
+    import tensorflow as tf
+
+    static_steps = sequences[0].shape[1]
+    steps = tf.shape(sequences[0])[1] if static_steps is None else static_steps
+    # Shapes and dtypes of the outputs, from a step that is traced but, being unused, never runs in a graph.
+    sample = step(carry, tuple(x[:, 0] for x in sequences))[1]
+    arrays = tuple(tf.TensorArray(y.dtype, size=steps, element_shape=y.shape) for y in sample)
+
+    def body(i, carry, arrays):
+        t = steps - 1 - i if reverse else i
+        carry, outputs = step(carry, tuple(x[:, t] for x in sequences))
+        return i + 1, carry, tuple(a.write(t, y) for a, y in zip(arrays, outputs, strict=True))
+
+    _, carry, arrays = tf.while_loop(lambda i, *_: i < steps, body, (0, carry, arrays))
+    stacked = []
+    for array, y in zip(arrays, sample, strict=True):
+        out = tf.experimental.numpy.swapaxes(array.stack(), 0, 1)
+        out.set_shape((y.shape[0], static_steps, *y.shape[1:]))
+        stacked.append(out)
+    return carry, tuple(stacked)
+
+
+def _jax_scan(step, carry, sequences, reverse):
+    import jax
+
+    time_major = tuple(x.swapaxes(0, 1) for x in sequences)
+    carry, outputs = jax.lax.scan(step, carry, time_major, reverse=reverse)
+    return carry, tuple(y.swapaxes(0, 1) for y in outputs)
+
+
+def _python_scan(step, carry, sequences, reverse):
+    steps = range(sequences[0].shape[1])
+    collected = []
+    for t in reversed(steps) if reverse else steps:
+        carry, outputs = step(carry, tuple(x[:, t] for x in sequences))
+        collected.append(outputs)
+    if reverse:
+        collected.reverse()
+    return carry, tuple(ops.stack(ys, axis=1) for ys in zip(*collected, strict=True))
+
+
+_SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}
+
+
+def custom_gradient(function, *tensors):
+    """Call `function(*tensors)`, which returns `(outputs, backward)`, so that `backward` is its gradient.
+
+    Args:
+        function: Takes tensors, returns a tuple of output tensors and a function `backward(*output_gradients)` that
+            returns a tuple with one gradient for each of `tensors`.
+        *tensors: The tensors to differentiate with respect to.
+
+    Returns:
+        The tuple of outputs.
+    """
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.custom_gradient(function)(*tensors)
+    if BACKEND == "jax":
+        import jax
+
+        def with_tuple_cotangent(*tensors):
+            outputs, backward = function(*tensors)
+            return outputs, lambda gradients: backward(*gradients)
+
+        return jax.custom_gradient(with_tuple_cotangent)(*tensors)
+    if BACKEND == "torch":
+        return _torch_custom_gradient(function, *tensors)
+    return function(*tensors)[0]
+
+
+def _torch_custom_gradient(function, *tensors):
+    import torch
+
+    class Custom(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *tensors):
+            outputs, ctx.backward_function = function(*tensors)
+            return outputs
+
+        @staticmethod
+        def backward(ctx, *gradients):
+            return ctx.backward_function(*gradients)
+
+    return Custom.apply(*tensors)

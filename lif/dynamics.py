@@ -1,0 +1,183 @@
+r"""The update rules over a whole sequence, as pure functions, each with its backward pass written by hand.
+
+Time is axis 1 and is looped over here and nowhere else. With decay $d = 1 - \lambda$ the rule of a leaky
+integrate-and-fire neuron is
+
+$$
+u_t = d\, \bar v_{t-1} + x_t, \qquad v_t = \max(\text{floor}, u_t), \qquad
+s_t = \Theta(v_t - \vartheta), \qquad \bar v_t = \text{reset}(v_t, s_t),
+$$
+
+where $\bar v_t$ is the potential after the reset and $\bar v_{-1} = 0$. In a step that is *closed*, because the neuron
+is refractory or the step is masked, the neuron is frozen: $v_t = \bar v_{t-1}$, $s_t = 0$.
+
+Let $e_t = \partial L / \partial s_t$ and $\sigma'_t$ be the surrogate derivative at $v_t - \vartheta$. Backpropagation
+through time is then one linear recurrence, run from the last step to the first:
+
+$$
+G_t = e_t\, \sigma'_t + \frac{\partial \bar v_t}{\partial v_t}\, d\, m_{t+1}, \qquad
+m_t = \frac{\partial L}{\partial x_t} = [v_t > \text{floor}]\, G_t, \qquad
+\frac{\partial L}{\partial \lambda} = - \sum_t m_{t+1}\, \bar v_t ,
+$$
+
+with $\partial \bar v_t / \partial v_t$ equal to $1 - s_t$ (reset to zero), $1$ (subtraction) or $1$ (no reset); when
+the reset is not detached, $v_t \sigma'_t$ or $\vartheta \sigma'_t$ is taken off for the first two. A closed step
+passes the gradient on unchanged.
+"""
+
+from typing import Callable, NamedTuple
+
+from keras import backend, ops
+
+from .backend import custom_gradient, scan
+
+RESETS = ("zero", "subtract", "none")
+
+
+class Rule(NamedTuple):
+    """The constants of the update rule; see `lif`."""
+
+    surrogate: Callable
+    threshold: float = 1.0
+    reset: str = "zero"
+    refractory: int = 0
+    floor: float | None = 0.0
+    detach_reset: bool = True
+
+
+def lif(x, leak, rule, return_potential=False, leak_gradient=True, mask=None):
+    """Simulate leaky integrate-and-fire neurons over a whole sequence.
+
+    The rule and its gradient stand at the head of this module. Half-precision currents are integrated in float32,
+    because a potential near 1 cannot take up the small steps of a slow leak in 8 or 11 bits; the outputs have the
+    dtype of the currents.
+
+    Args:
+        x: Input currents, shape `(batch, time, *units)`, in units of the potential per step.
+        leak: Leak per step in [0, 1], a tensor that broadcasts against `units`.
+        rule: `Rule(surrogate, threshold, reset, refractory, floor, detach_reset)`. `surrogate` maps `v - threshold`
+            to the derivative used for the spike; `reset` is `"zero"`, `"subtract"` or `"none"`; `refractory` is the
+            number of closed steps after a spike; `floor` is the lowest potential or `None`.
+        return_potential: Whether to return `(spikes, potential)` rather than `spikes`.
+        leak_gradient: Whether `leak` needs a gradient; `False` saves the work and makes it zero.
+        mask: Boolean, shape `(batch, time)`; steps where it is `False` are closed.
+
+    Returns:
+        Spikes (0 or 1), shape `(batch, time, *units)`; with `return_potential` also the potential before the reset.
+    """
+    dtype = backend.standardize_dtype(x.dtype)
+
+    def forward(x, leak):
+        potential, is_open = _simulate(x, leak, rule, mask)
+        spikes = _and(is_open, potential >= rule.threshold)
+        outputs = (spikes, potential) if return_potential else (spikes,)
+
+        def backward(*gradients):
+            x_gradient, leak_gradients = _backpropagate(gradients, potential, is_open, leak, rule, leak_gradient)
+            return ops.cast(x_gradient, dtype), _sum_to(leak_gradients, leak)
+
+        return tuple(ops.cast(y, dtype) for y in outputs), backward
+
+    outputs = custom_gradient(forward, x, leak)
+    return tuple(outputs) if return_potential else outputs[0]
+
+
+def leaky_integrate(x, leak, floor=None, leak_gradient=True, mask=None):
+    r"""Leaky sum without spikes, $v_t = \max(\text{floor}, (1 - \lambda) v_{t-1} + x_t)$.
+
+    It is a LIF neuron whose threshold is out of reach.
+
+    Args:
+        x, leak, floor, leak_gradient, mask: As for `lif`.
+
+    Returns:
+        Potential, shape `(batch, time, *units)`.
+    """
+    rule = Rule(surrogate=ops.zeros_like, threshold=float("inf"), reset="none", floor=floor)
+    return lif(x, leak, rule, return_potential=True, leak_gradient=leak_gradient, mask=mask)[1]
+
+
+def _simulate(x, leak, rule, mask):
+    """Forward pass: the potential of every step, and which steps are open (`None`: all of them)."""
+    state = ops.zeros_like(_as_state(x[:, 0]))
+    decay = 1.0 - ops.cast(leak, state.dtype)
+    has_closed_steps = rule.refractory > 0 or mask is not None
+
+    def step(carry, inputs):
+        v, *count = carry
+        p = decay * v + _as_state(inputs[0])
+        if rule.floor is not None:
+            p = ops.maximum(p, rule.floor)
+        if not has_closed_steps:
+            return (_after_reset(p, p >= rule.threshold, rule),), (p,)
+        awake = inputs[1] if mask is not None else True
+        is_open = ops.logical_and(count[0] == 0, awake)
+        p = ops.where(is_open, p, v)
+        s = ops.logical_and(is_open, p >= rule.threshold)
+        waited = ops.where(awake, ops.maximum(count[0] - 1, 0), count[0])
+        return (_after_reset(p, s, rule), ops.where(s, rule.refractory, waited)), (p, is_open)
+
+    carry = (state, ops.zeros_like(state, "int32")) if has_closed_steps else (state,)
+    sequences = (x,) if mask is None else (x, ops.reshape(mask, ops.shape(mask) + (1,) * (len(x.shape) - 2)))
+    _, (potential, *is_open) = scan(step, carry, sequences)
+    return potential, is_open[0] if is_open else None
+
+
+def _backpropagate(gradients, potential, is_open, leak, rule, leak_gradient):
+    """Backward pass: the gradient of every input, and of the leak in every neuron of the batch."""
+    zeros = ops.zeros_like(potential[:, 0])
+    decay = 1.0 - ops.cast(leak, zeros.dtype)
+    # Large potentials make the product with the gradient of an attached reset overflow; inf - inf would be NaN.
+    largest = 1e38
+
+    def step(carry, inputs):
+        m, closed, leak_sum = carry  # m, and the gradient that a closed step hands on, both of step t + 1
+        v, e, *rest = inputs
+        is_open = rest.pop() if len(rest) > len(gradients) - 1 else None
+        z = v - rule.threshold
+        s = _and(is_open, z >= 0)
+        slope = rule.surrogate(z)
+        if is_open is not None:
+            slope = ops.where(is_open, slope, 0.0)
+        if leak_gradient:
+            leak_sum = leak_sum - ops.clip(m * _after_reset(v, s, rule), -largest, largest)
+        through = decay * m if is_open is None else decay * m + closed
+        g = _as_state(e) * slope + (ops.where(s, 0.0, through) if rule.reset == "zero" else through)
+        if rest:
+            g = g + _as_state(rest[0])
+        if not rule.detach_reset and rule.reset != "none":
+            g = ops.clip(g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest)
+        passes = is_open if rule.floor is None else _and(is_open, v > rule.floor)
+        m = g if passes is None else ops.where(passes, g, 0.0)
+        closed = closed if is_open is None else ops.where(is_open, 0.0, g)
+        return (m, closed, leak_sum), (m,)
+
+    sequences = (potential, *gradients) if is_open is None else (potential, *gradients, is_open)
+    (_, _, leak_sum), (x_gradient,) = scan(step, (zeros, zeros, zeros), sequences, reverse=True)
+    return x_gradient, leak_sum
+
+
+def _after_reset(v, s, rule):
+    if rule.reset == "none":
+        return v
+    return ops.where(s, 0.0 if rule.reset == "zero" else v - rule.threshold, v)
+
+
+def _and(is_open, condition):
+    return condition if is_open is None else ops.logical_and(is_open, condition)
+
+
+def _as_state(x):
+    """Half precision becomes float32; a float16 current that overflowed to infinity becomes finite again."""
+    dtype = backend.standardize_dtype(x.dtype)
+    if dtype == "float16":
+        return ops.clip(ops.cast(x, "float32"), -65504.0, 65504.0)
+    return ops.cast(x, "float32") if dtype == "bfloat16" else x
+
+
+def _sum_to(gradient, leak):
+    """Sum over the axes along which `leak` was broadcast."""
+    extra = len(gradient.shape) - len(leak.shape)
+    gradient = ops.sum(gradient, axis=tuple(range(extra)))
+    axes = tuple(i for i, n in enumerate(leak.shape) if n == 1)
+    return ops.cast(ops.sum(gradient, axis=axes, keepdims=True) if axes else gradient, leak.dtype)

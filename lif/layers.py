@@ -1,0 +1,253 @@
+"""Keras layers of leaky integrate-and-fire neurons: weights, checks and config; the work is done in `lif.dynamics`."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from . import dynamics, surrogates
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class UnitInterval(keras.constraints.Constraint):
+    """Keeps a trained leak in [0, 1]."""
+
+    def __call__(self, w):
+        return ops.clip(w, 0.0, 1.0)
+
+
+class _Leaky(keras.layers.Layer):
+    """What the layers share: the leak, which is a number, an array per unit or a weight, and the time axis."""
+
+    def __init__(self, leak, floor, trainable_leak=False, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.input_spec = keras.layers.InputSpec(min_ndim=3)
+        self.trainable_leak = bool(trainable_leak)
+        self.leak = _checked_leak(leak)
+        self.floor = _checked_floor(floor)
+
+    def build(self, input_shape):
+        if len(input_shape) < 3:
+            raise ValueError(
+                f"{type(self).__name__} expects inputs of shape (batch, time, *units), of rank 3 or more. "
+                f"Received: inputs of shape {tuple(input_shape)}"
+            )
+        units = tuple(input_shape[2:])
+        is_initializer = callable(self.leak)
+        if not is_initializer and np.ndim(self.leak):
+            try:
+                fits = np.broadcast_shapes(self.leak.shape, units) == units
+            except ValueError:
+                fits = False
+            if not fits:
+                raise ValueError(
+                    f"Argument `leak` must be a number or broadcast to the shape of the units, {units}. "
+                    f"Received: an array of shape {self.leak.shape}"
+                )
+        self._leak_weight = None
+        if is_initializer or self.trainable_leak:
+            if None in units:
+                raise ValueError(
+                    f"One leak per unit needs a known number of units. Received: inputs of shape {tuple(input_shape)}"
+                )
+            self._leak_weight = self.add_weight(
+                name="leak",
+                shape=units,
+                initializer=self._initial_leak,
+                constraint=UnitInterval(),
+                trainable=self.trainable_leak,
+                autocast=False,
+            )
+
+    def _initial_leak(self, shape, dtype=None):
+        leak = self.leak(shape, dtype=dtype) if callable(self.leak) else np.broadcast_to(self.leak, shape)
+        return ops.clip(ops.cast(leak, dtype), 0.0, 1.0)
+
+    def _leak_tensor(self):
+        return ops.convert_to_tensor(self.leak if self._leak_weight is None else self._leak_weight, dtype="float32")
+
+    def get_config(self):
+        leak = keras.initializers.serialize(self.leak) if callable(self.leak) else np.asarray(self.leak).tolist()
+        return {**super().get_config(), "leak": leak, "floor": self.floor}
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class LIF(_Leaky):
+    r"""Leaky integrate-and-fire neurons: currents in, spikes out.
+
+    $$
+    v_t = \max(\text{floor}, (1 - \lambda)\, \bar v_{t-1} + x_t), \qquad s_t = [v_t \ge \vartheta], \qquad
+    \bar v_t = \begin{cases} 0 \text{ or } v_t - \vartheta & s_t = 1 \\ v_t & s_t = 0 \end{cases}
+    $$
+
+    with $\bar v_{-1} = 0$. In the `refractory` steps after a spike, and where a mask is `False`, the potential is
+    frozen and no spike is possible. In the backward pass the derivative of the spike is the surrogate's.
+    With `leak=0` the neuron is an integrator, with `leak` near 1 a coincidence detector.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> x = np.full((1, 6, 1), 0.4, "float32")
+    >>> lif.LIF(leak=0.1)(x)[0, :, 0].numpy().astype(int).tolist()
+    [0, 0, 1, 0, 0, 1]
+
+    Args:
+        leak: Share of the potential lost per step, $\lambda$ in [0, 1]: a number, an array per unit, or a Keras
+            initializer that draws one leak per unit (values outside [0, 1] are clipped).
+        threshold: Potential at which the neuron fires, $\vartheta > 0$.
+        reset: `"zero"`, `"subtract"` (the threshold is taken off) or `"none"`.
+        refractory: Number of closed steps after a spike, an integer >= 0.
+        floor: Lowest potential, or `None` for no floor. The gradient is zero where the potential sits on it.
+        surrogate: Derivative of the spike in the backward pass: a name, an object of `lif.surrogates` or a function
+            of $v - \vartheta$.
+        detach_reset: Whether the gradient stops at the reset.
+        trainable_leak: Whether to train one leak per unit; it stays in [0, 1].
+        return_potential: Whether to return `(spikes, potential)`, the potential taken before the reset.
+        **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary.
+    Output shape: as the input; twice that with `return_potential`.
+
+    Raises:
+        ValueError: For a leak outside [0, 1], a threshold <= 0, a negative or fractional refractory period, a floor
+            above or at the threshold, an unknown reset or surrogate, or inputs of rank < 3.
+
+    Source: Gerum & Schilling (2021), rule as implemented in the authors' package; `reset`, `floor` and
+    `detach_reset` are options here.
+    """
+
+    def __init__(
+        self,
+        leak=0.1,
+        threshold=1.0,
+        reset="zero",
+        refractory=0,
+        floor=0.0,
+        surrogate="constant",
+        detach_reset=True,
+        trainable_leak=False,
+        return_potential=False,
+        **kwargs,
+    ):
+        super().__init__(leak, floor, trainable_leak, **kwargs)
+        if not _is_number(threshold) or not 0 < threshold < float("inf"):
+            raise ValueError(f"Argument `threshold` must be a number > 0. Received: threshold={threshold!r}")
+        if reset not in dynamics.RESETS:
+            raise ValueError(f"Argument `reset` must be one of {dynamics.RESETS}. Received: reset={reset!r}")
+        if isinstance(refractory, bool) or not isinstance(refractory, int | np.integer) or refractory < 0:
+            raise ValueError(
+                f"Argument `refractory` must be a whole number of steps >= 0. Received: refractory={refractory!r}"
+            )
+        if floor is not None and floor >= threshold:
+            raise ValueError(
+                f"Argument `floor` must lie below the threshold, {threshold}. Received: floor={floor!r}"
+            )
+        self.threshold = float(threshold)
+        self.reset = reset
+        self.refractory = int(refractory)
+        self.surrogate = surrogates.get(surrogate)
+        self.detach_reset = bool(detach_reset)
+        self.return_potential = bool(return_potential)
+
+    def call(self, inputs, mask=None):
+        rule = dynamics.Rule(
+            self.surrogate, self.threshold, self.reset, self.refractory, self.floor, self.detach_reset
+        )
+        return dynamics.lif(
+            ops.cast(inputs, self.compute_dtype),
+            self._leak_tensor(),
+            rule,
+            return_potential=self.return_potential,
+            leak_gradient=self.trainable_leak,
+            mask=mask,
+        )
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return (previous_mask, previous_mask) if self.return_potential else previous_mask
+
+    def compute_output_shape(self, input_shape):
+        shape = tuple(input_shape)
+        return (shape, shape) if self.return_potential else shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "threshold": self.threshold,
+            "reset": self.reset,
+            "refractory": self.refractory,
+            "surrogate": surrogates.serialize(self.surrogate),
+            "detach_reset": self.detach_reset,
+            "trainable_leak": self.trainable_leak,
+            "return_potential": self.return_potential,
+        }
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class LeakyIntegrator(_Leaky):
+    r"""Leaky sum without spikes, for the output of a network: $v_t = \max(\text{floor}, (1 - \lambda) v_{t-1} + x_t)$.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> x = np.ones((1, 3, 1), "float32")
+    >>> lif.LeakyIntegrator(leak=0.5)(x).numpy().tolist()
+    [[1.75]]
+
+    Args:
+        leak: Share of the sum lost per step, $\lambda$ in [0, 1]: a number, an array per unit, or a Keras
+            initializer.
+        floor: Lowest value, or `None` for no floor.
+        return_sequences: Whether to return every step rather than the last.
+        **kwargs: As for every Keras layer.
+
+    Input shape: `(batch, time, *units)`.
+    Output shape: `(batch, *units)`, or as the input with `return_sequences`. With a mask the last step is the last
+    one that is not masked.
+
+    Raises:
+        ValueError: For a leak outside [0, 1] or inputs of rank < 3.
+    """
+
+    def __init__(self, leak=0.0, floor=None, return_sequences=False, **kwargs):
+        super().__init__(leak, floor, **kwargs)
+        self.return_sequences = bool(return_sequences)
+
+    def call(self, inputs, mask=None):
+        v = dynamics.leaky_integrate(
+            ops.cast(inputs, self.compute_dtype),
+            self._leak_tensor(),
+            floor=self.floor,
+            mask=mask,
+        )
+        return v if self.return_sequences else v[:, -1]
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return previous_mask if self.return_sequences else None
+
+    def compute_output_shape(self, input_shape):
+        shape = tuple(input_shape)
+        return shape if self.return_sequences else (shape[0], *shape[2:])
+
+    def get_config(self):
+        return {**super().get_config(), "return_sequences": self.return_sequences}
+
+
+def _is_number(value):
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _checked_leak(leak):
+    if isinstance(leak, str | dict) or callable(leak):
+        return keras.initializers.get(leak)
+    values = np.asarray(leak, dtype="float32")
+    if not np.all((values >= 0) & (values <= 1)):  # NaN fails too
+        raise ValueError(f"Argument `leak` must lie in [0, 1]. Received: leak={leak!r}")
+    return values if values.ndim else float(leak)
+
+
+def _checked_floor(floor):
+    if floor is not None and not (_is_number(floor) and np.isfinite(floor) and floor <= 0):
+        raise ValueError(
+            f"Argument `floor` must be a number <= 0 (the potential starts at 0) or None. Received: floor={floor!r}"
+        )
+    return None if floor is None else float(floor)

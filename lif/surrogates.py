@@ -1,0 +1,153 @@
+r"""Surrogate derivatives: what stands in for the derivative of the spike in the backward pass.
+
+A spike is $s = \Theta(v - \vartheta)$, whose derivative is zero almost everywhere. In the backward pass it is replaced
+by a function of the distance $z = v - \vartheta$ from threshold. Each name below, called with its parameters, gives
+such a function; the bare name means its defaults:
+
+>>> import lif
+>>> float(lif.surrogates.superspike(beta=10.0)(0.1))
+0.25
+>>> lif.LIF(surrogate="superspike").surrogate
+superspike(beta=10.0)
+
+A function of your own works as well, written with `keras.ops`. Decorate it with
+`keras.saving.register_keras_serializable()` and it is saved with the model.
+"""
+
+import inspect
+import math
+
+import keras
+from keras import ops
+
+_FACTORIES = {}
+
+
+class Surrogate:
+    """A surrogate derivative with its parameters; call it with the distance `z` from threshold."""
+
+    def __init__(self, formula, parameters):
+        self.name, self.formula, self.parameters = formula.__name__, formula, parameters
+
+    def __call__(self, z):
+        return self.formula(z, **self.parameters)
+
+    def __repr__(self):
+        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.parameters.items())})"
+
+    def __eq__(self, other):
+        return isinstance(other, Surrogate) and repr(self) == repr(other)
+
+    def __hash__(self):
+        return hash(repr(self))
+
+
+def _surrogate(formula):
+    """Turn `formula(z, **parameters)` into a factory of `Surrogate` objects."""
+    defaults = {k: p.default for k, p in inspect.signature(formula).parameters.items() if k != "z"}
+
+    def factory(**parameters):
+        for name, value in parameters.items():
+            if name not in defaults:
+                raise TypeError(f"{formula.__name__}() takes {sorted(defaults)}. Received: {name!r}")
+            if not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise ValueError(
+                    f"Argument `{name}` of {formula.__name__} must be a positive number. Received: {name}={value!r}"
+                )
+        return Surrogate(formula, {**defaults, **parameters})
+
+    factory.__name__, factory.__doc__ = formula.__name__, formula.__doc__
+    factory.__signature__ = inspect.Signature(
+        [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in defaults.items()]
+    )
+    _FACTORIES[formula.__name__] = factory
+    return factory
+
+
+@_surrogate
+def constant(z):
+    r"""$\sigma'(z) = 1$: every unit takes the blame, however far from threshold [Gerum & Schilling 2021]."""
+    return ops.ones_like(z)
+
+
+@_surrogate
+def superspike(z, beta=10.0):
+    r"""$\sigma'(z) = 1 / (\beta |z| + 1)^2$, the derivative of a fast sigmoid [Zenke & Ganguli 2018]."""
+    return 1.0 / ops.square(beta * ops.abs(z) + 1.0)
+
+
+@_surrogate
+def sigmoid(z, beta=10.0):
+    r"""$\sigma'(z) = p (1 - p)$ with $p = 1 / (1 + e^{-\beta z})$; 1/4 at threshold, no factor $\beta$."""
+    # In this form nothing overflows, however large z is.
+    decayed = ops.exp(-ops.abs(beta * z))
+    return decayed / ops.square(1.0 + decayed)
+
+
+@_surrogate
+def triangle(z, beta=10.0):
+    r"""$\sigma'(z) = \max(0, 1 - \beta |z|)$ [Esser et al. 2016]."""
+    return ops.maximum(1.0 - beta * ops.abs(z), 0.0)
+
+
+@_surrogate
+def arctan(z, alpha=2.0):
+    r"""$\sigma'(z) = 1 / (1 + (\pi \alpha z / 2)^2)$, the derivative of an arctangent, scaled to 1 at threshold."""
+    # Beyond |z| of about 1e19 the square would overflow; 1e15 is already zero to float32 accuracy.
+    return 1.0 / (1.0 + ops.square(ops.clip(math.pi / 2 * alpha * z, -1e15, 1e15)))
+
+
+@_surrogate
+def multi_gaussian(z, sigma=0.5, height=0.15, scale=6.0):
+    r"""$\sigma'(z) = (1 + h)\, g(z; \sigma) - 2 h\, g(|z| - \sigma; s \sigma)$ with $g(z; \sigma) = e^{-z^2 / 2 \sigma^2}$.
+
+    A bell with two shallow negative lobes [Yin, Corradi & Bohté 2021, without their normalisation].
+    """
+
+    def bell(z, width):
+        return ops.exp(-0.5 * ops.square(ops.clip(z / width, -1e15, 1e15)))
+
+    return (1.0 + height) * bell(z, sigma) - 2.0 * height * bell(ops.abs(z) - sigma, scale * sigma)
+
+
+def get(identifier):
+    """The surrogate that `identifier` means.
+
+    Args:
+        identifier: A name (`"superspike"`), a factory (`lif.surrogates.superspike`), what a factory returns, or any
+            function from `z = v - threshold` to the derivative.
+
+    Returns:
+        A callable.
+
+    Raises:
+        ValueError: If the name is unknown; the message lists the known ones.
+    """
+    if isinstance(identifier, str) and identifier in _FACTORIES:
+        return _FACTORIES[identifier]()
+    if identifier in _FACTORIES.values():
+        return identifier()
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    if callable(identifier):
+        return identifier
+    raise ValueError(
+        f"Argument `surrogate` must be one of {sorted(_FACTORIES)} or a function of `v - threshold`. "
+        f"Received: surrogate={identifier!r}"
+    )
+
+
+def serialize(surrogate):
+    """What `get_config` stores of a surrogate; `deserialize` undoes it."""
+    if isinstance(surrogate, Surrogate):
+        return {"name": surrogate.name, "parameters": dict(surrogate.parameters)}
+    return keras.saving.serialize_keras_object(surrogate)
+
+
+def deserialize(config):
+    """The surrogate stored by `serialize`."""
+    if set(config) == {"name", "parameters"}:
+        if config["name"] not in _FACTORIES:
+            return get(config["name"])
+        return _FACTORIES[config["name"]](**config["parameters"])
+    return keras.saving.deserialize_keras_object(config)
