@@ -437,14 +437,14 @@ def _split(name, x, y, class_names, seed, test_fraction):
 
 
 def _split_rows(y, groups, seed, test_fraction):
-    """Choose `test_fraction` of each class for the test, whole groups only; returns two arrays of rows, shuffled.
+    """Choose `test_fraction` of each class for the test, whole groups only; two shuffled arrays of rows.
 
     The rows of a group are of one class.
     """
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction must be between 0 and 1, exclusive. Received: {test_fraction=}")
     rng = np.random.default_rng(seed)
-    wanted = {label: round(test_fraction * count) for label, count in zip(*np.unique(y, return_counts=True))}
+    wanted = {label: round(test_fraction * np.sum(y == label)) for label in np.unique(y)}
     is_test = np.zeros(len(y), bool)
     for group in rng.permutation(groups.max() + 1):
         rows = np.flatnonzero(groups == group)

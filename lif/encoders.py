@@ -1,0 +1,261 @@
+"""Numbers into spike trains, as Keras layers: intensities in [0, 1] become input over time.
+
+The time axis is always axis 1: `(batch, *dims)` becomes `(batch, steps, *dims)`. `PopulationEncoder` alone
+adds no time: it spreads each number over several units, and stands before one of the others.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class _Encoder(keras.layers.Layer):
+    """An encoder: checks intensities that arrive as NumPy arrays, and computes in float32 at least.
+
+    Half precision would round probabilities and spike times, so inputs are not cast on their way in.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=1)
+
+    def __call__(self, inputs, *args, **kwargs):
+        if isinstance(inputs, np.ndarray):
+            _check_intensities(inputs)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _intensities(self, inputs):
+        return ops.cast(inputs, keras.backend.result_type(self.compute_dtype, "float32"))
+
+
+class _TimeEncoder(_Encoder):
+    """An encoder that adds the time axis."""
+
+    def __init__(self, steps, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = _whole_number("steps", steps, at_least=1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.steps, *input_shape[1:])
+
+    def get_config(self):
+        return {**super().get_config(), "steps": self.steps}
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class PoissonEncoder(_TimeEncoder):
+    """Random spikes, whose rate is the intensity.
+
+    In each step a spike comes with probability `max_probability * x`, independent of all others: a Bernoulli
+    process, the Poisson process of discrete time. The noise is fresh in every call, in training and in
+    inference.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> encoder = lif.PoissonEncoder(steps=100, max_probability=0.5, seed=1)
+    >>> spikes = encoder(np.array([[0.0, 0.4, 1.0]]))  # about 0, 20 and 50 spikes
+    >>> tuple(spikes.shape)
+    (1, 100, 3)
+
+    Args:
+        steps: Number of steps, an integer >= 1.
+        max_probability: Probability of a spike per step where the intensity is 1, in (0, 1].
+        seed: Integer for a reproducible sequence of spike trains, or `None`.
+
+    Input shape:
+        `(batch, *dims)`, intensities in [0, 1].
+
+    Output shape:
+        `(batch, steps, *dims)`, zeros and ones.
+
+    Raises:
+        ValueError: If an argument is out of its range, or an intensity of a NumPy input is outside [0, 1].
+
+    Source: as implemented in the authors' package of Gerum & Schilling, Integration of
+        leaky-integrate-and-fire
+    neurons in standard machine learning architectures, Neural Computation 33 (2021), where
+    `max_probability = factor * dt`.
+    """
+
+    def __init__(self, steps, max_probability=1.0, seed=None, **kwargs):
+        super().__init__(steps, **kwargs)
+        self.max_probability = _number("max_probability", max_probability, lambda p: 0 < p <= 1, "in (0, 1]")
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs):
+        probability = self.max_probability * ops.expand_dims(self._intensities(inputs), 1)
+        batch, _, *dims = ops.shape(probability)
+        shape = (batch, self.steps, *dims)
+        chance = keras.random.uniform(shape, dtype=probability.dtype, seed=self.seed_generator)
+        return ops.cast(chance < probability, self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "max_probability": self.max_probability, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class ConstantEncoder(_TimeEncoder):
+    """A constant current: the intensity itself, repeated in every step.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> lif.ConstantEncoder(steps=3)(np.array([[0.5]]))[0, :, 0].numpy().tolist()
+    [0.5, 0.5, 0.5]
+
+    Args:
+        steps: Number of steps, an integer >= 1.
+
+    Input shape:
+        `(batch, *dims)`, intensities in [0, 1].
+
+    Output shape:
+        `(batch, steps, *dims)`.
+
+    Raises:
+        ValueError: If `steps` is no integer >= 1, or an intensity of a NumPy input is outside [0, 1].
+
+    Source: as implemented in the authors' package of Gerum & Schilling, Neural Computation 33 (2021).
+    """
+
+    def call(self, inputs):
+        x = ops.cast(inputs, self.compute_dtype)
+        return ops.repeat(ops.expand_dims(x, 1), self.steps, axis=1)
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class LatencyEncoder(_TimeEncoder):
+    r"""One spike for each number, the earlier the larger the number.
+
+    The spike comes when a leaky integrator driven by the intensity $x$, $v(t) = x (1 - e^{-t/\tau})$, reaches
+    $\theta$:
+
+    $$ t = \left\lfloor \tau \ln \frac{x}{x - \theta} \right\rfloor . $$
+
+    There is none where $x \le \theta$ or $t \ge$ `steps`.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> spikes = lif.LatencyEncoder(steps=5, tau=5.0, theta=0.2)(np.array([[1.0, 0.5, 0.2]]))
+    >>> spikes[0].numpy().T.astype(int).tolist()  # floor(5 ln(1 / 0.8)) = 1, floor(5 ln(0.5 / 0.3)) = 2, none
+    [[0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]]
+
+    Args:
+        steps: Number of steps, an integer >= 1.
+        tau: Time constant of the integrator, in steps, > 0.
+        theta: Level it has to reach, in (0, 1).
+
+    Input shape:
+        `(batch, *dims)`, intensities in [0, 1].
+
+    Output shape:
+        `(batch, steps, *dims)`, zeros and at most one 1 along time.
+
+    Raises:
+        ValueError: If an argument is out of its range, or an intensity of a NumPy input is outside [0, 1].
+
+    Source: as implemented in the authors' package of Gerum & Schilling, Neural Computation 33 (2021), where
+    `tau = t_eff * steps`.
+    """
+
+    def __init__(self, steps, tau, theta, **kwargs):
+        super().__init__(steps, **kwargs)
+        self.tau = _number("tau", tau, lambda t: 0 < t < np.inf, "a finite number of steps > 0")
+        self.theta = _number("theta", theta, lambda v: 0 < v < 1, "in (0, 1)")
+
+    def call(self, inputs):
+        x = ops.expand_dims(self._intensities(inputs), 1)
+        reaches = x > self.theta
+        # ln(x / (x - theta)), which cancels less in this form
+        time = ops.floor(-self.tau * ops.log1p(-self.theta / ops.where(reaches, x, 1.0)))
+        step = ops.reshape(ops.arange(self.steps, dtype=x.dtype), (self.steps,) + (1,) * (len(x.shape) - 2))
+        return ops.cast(ops.logical_and(reaches, time == step), self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "tau": self.tau, "theta": self.theta}
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class PopulationEncoder(_Encoder):
+    r"""Each number as the activity of several units with Gaussian receptive fields.
+
+    With centres $c_i = i / (n - 1)$ spread over [0, 1], unit $i$ of the $n$ units of a number $x$ has the
+    intensity
+
+    $$ a_i = \exp\left( -\frac{(x - c_i)^2}{2\, w^2} \right) . $$
+
+    There is no time in it: follow it with one of the other encoders.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> activity = lif.PopulationEncoder(units=3, width=0.5)(np.array([[0.0, 0.5]]))
+    >>> activity[0].numpy().round(2).tolist()
+    [1.0, 0.61, 0.14, 0.61, 1.0, 0.61]
+
+    Args:
+        units: Number of units for each number, an integer >= 2.
+        width: Standard deviation of a receptive field, > 0, in units of the intensity. By default the
+            distance of two centres, divided by 1.5.
+
+    Input shape:
+        `(batch, *dims, features)`, intensities in [0, 1].
+
+    Output shape:
+        `(batch, *dims, features * units)`, intensities in [0, 1]; the units of a number stand side by side.
+
+    Raises:
+        ValueError: If an argument is out of its range, the input has less than two axes, or an intensity of a
+            NumPy input is outside [0, 1].
+
+    Source: Bohte, Kok & La Poutré, Error-backpropagation in temporally encoded networks of spiking neurons,
+    Neurocomputing 48 (2002), for the code and its default width; their centres lie a little differently.
+    """
+
+    def __init__(self, units, width=None, **kwargs):
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+        self.units = _whole_number("units", units, at_least=2)
+        if width is None:
+            width = 1 / (1.5 * (self.units - 1))
+        self.width = _number("width", width, lambda w: 0 < w < np.inf, "a finite number > 0, or None")
+
+    def call(self, inputs):
+        x = self._intensities(inputs)
+        centres = ops.linspace(0.0, 1.0, self.units, dtype=x.dtype)
+        activity = ops.exp(-0.5 * ops.square((ops.expand_dims(x, -1) - centres) / self.width))
+        *rest, features = ops.shape(x)
+        return ops.cast(ops.reshape(activity, (*rest, features * self.units)), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        *rest, features = input_shape
+        return (*rest, None if features is None else features * self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "width": self.width}
+
+
+def _whole_number(name, value, at_least):
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_integer or value < at_least:
+        raise ValueError(f"Argument `{name}` must be an integer >= {at_least}. Received: {name}={value!r}")
+    return int(value)
+
+
+def _number(name, value, in_range, expected):
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not is_number or not in_range(value):
+        raise ValueError(f"Argument `{name}` must be {expected}. Received: {name}={value!r}")
+    return float(value)
+
+
+def _check_intensities(x):
+    if x.size and not (x.min() >= 0 and x.max() <= 1):  # written so that NaN fails
+        hint = "; divide bytes by 255" if np.issubdtype(x.dtype, np.integer) else ""
+        raise ValueError(
+            f"Argument `inputs` must be intensities in [0, 1]{hint}. "
+            f"Received: {x.dtype} values from {x.min()} to {x.max()}"
+        )

@@ -1,0 +1,225 @@
+"""Encoders against closed forms, and as Keras layers: options, saving, mixed precision, unknown shapes."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from keras import ops
+
+from lif.encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
+
+ENCODERS = [
+    lambda **kwargs: PoissonEncoder(steps=5, max_probability=0.7, seed=3, **kwargs),
+    lambda **kwargs: ConstantEncoder(steps=5, **kwargs),
+    lambda **kwargs: LatencyEncoder(steps=5, tau=2.0, theta=0.3, **kwargs),
+    lambda **kwargs: PopulationEncoder(units=4, **kwargs),
+]
+IDS = ["poisson", "constant", "latency", "population"]
+every_encoder = pytest.mark.parametrize("make", ENCODERS, ids=IDS)
+X = np.linspace(0, 1, 24).reshape(2, 3, 4)
+
+
+def values(tensor):
+    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+
+# -- closed forms --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("max_probability", [1.0, 0.3])
+def test_poisson_spikes_with_the_probability_asked_for(max_probability):
+    x = np.array([[0.0, 0.01, 0.25, 0.5, 1.0]])
+    steps = 20_000
+    count = values(PoissonEncoder(steps, max_probability, seed=7)(x))[0].sum(axis=0)
+    p = max_probability * x[0]
+    error = np.sqrt(steps * p * (1 - p))
+    assert np.all(np.abs(count - steps * p) <= 5 * error), "rates are more than 5 standard errors off"
+    assert count[0] == 0, "an intensity of 0 must never spike"
+
+
+def test_poisson_steps_and_inputs_are_independent():
+    spikes = values(PoissonEncoder(4000, seed=11)(np.full((1, 2), 0.5)))[0]
+    between_inputs = np.corrcoef(spikes.T)[0, 1]
+    between_steps = np.corrcoef(spikes[:-1, 0], spikes[1:, 0])[0, 1]
+    assert abs(between_inputs) < 5 / math.sqrt(4000)
+    assert abs(between_steps) < 5 / math.sqrt(4000)
+
+
+def test_poisson_is_fresh_each_call_and_repeats_with_its_seed():
+    one, two, other = PoissonEncoder(50, seed=5), PoissonEncoder(50, seed=5), PoissonEncoder(50, seed=6)
+    x = np.full((3, 4), 0.5)
+    first, second = values(one(x)), values(one(x))
+    assert not np.array_equal(first, second), "the noise of two calls is the same"
+    np.testing.assert_array_equal(first, values(two(x)), "the same seed gives another spike train")
+    np.testing.assert_array_equal(second, values(two(x)), "the same seed gives another second call")
+    assert not np.array_equal(first, values(other(x))), "the seed is ignored"
+
+
+def test_constant_repeats_the_intensity():
+    expected = np.repeat(X[:, None].astype("float32"), 6, axis=1)
+    np.testing.assert_array_equal(values(ConstantEncoder(6)(X)), expected)
+
+
+def test_latency_is_when_a_leaky_integrator_reaches_theta():
+    # Independent of the formula: follow v' = (x - v) / tau exactly, on a grid of thousandths of a step.
+    steps, tau, theta = 30, 6.0, 0.2
+    x = np.array([0.0, 0.1, 0.2, 0.203, 0.21, 0.3, 0.45, 0.77, 1.0])
+    t = np.arange(0, steps, 1e-3)
+    reached = x[:, None] * (1 - np.exp(-t / tau)) >= theta
+    expected = np.zeros((steps, len(x)))
+    for unit in np.flatnonzero(reached.any(axis=1)):
+        expected[int(t[reached[unit].argmax()]), unit] = 1
+    spikes = values(LatencyEncoder(steps, tau, theta)(x[None]))[0]
+    np.testing.assert_array_equal(spikes, expected)
+    assert expected[:, :3].sum() == 0 and expected[:, 4:].sum() == 5  # the test does see both cases
+
+
+def test_latency_falls_as_intensity_rises():
+    spikes = values(LatencyEncoder(100, 20.0, 0.1)(np.linspace(0.11, 1, 200)[None]))[0]
+    np.testing.assert_array_equal(spikes.sum(axis=0), 1)
+    times = spikes.argmax(axis=0)
+    assert np.all(np.diff(times) <= 0), "a brighter input spikes later than a darker one"
+    assert times[0] > times[-1]
+
+
+def test_population_is_gaussian_in_each_number():
+    x = np.array([[0.0, 0.3], [1.0, 0.5]])
+    units, width = 5, 0.2
+    got = values(PopulationEncoder(units, width)(x)).reshape(2, 2, units)
+    for (row, feature), value in np.ndenumerate(x):
+        expected = [math.exp(-((value - i / 4) ** 2) / (2 * width**2)) for i in range(units)]
+        np.testing.assert_allclose(got[row, feature], expected, rtol=1e-5)
+
+
+def test_population_composes_with_a_spike_encoder():
+    net = keras.Sequential([PopulationEncoder(units=6), LatencyEncoder(steps=8, tau=4.0, theta=0.1)])
+    spikes = values(net(np.array([[0.0, 1.0, 0.4]])))
+    assert spikes.shape == (1, 8, 18)
+    assert spikes[0, 0, 0] == 1 and spikes[0, 0, 11] == 1, "the unit whose centre is the number is the first"
+
+
+# -- arguments and inputs ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make, name",
+    [
+        *[(lambda v=v: ConstantEncoder(v), "steps") for v in (0, -1, 2.5, True, None, "3")],
+        *[(lambda v=v: PoissonEncoder(3, v), "max_probability") for v in (0, -0.1, 1.1, math.nan, "1", None)],
+        *[(lambda v=v: LatencyEncoder(3, v, 0.5), "tau") for v in (0, -1.0, math.nan, math.inf, "1")],
+        *[(lambda v=v: LatencyEncoder(3, 1.0, v), "theta") for v in (0, 1, -0.5, 2, math.nan, None)],
+        *[(lambda v=v: PopulationEncoder(v), "units") for v in (1, 0, 2.0)],
+        *[(lambda v=v: PopulationEncoder(3, v), "width") for v in (0, -1, math.nan, "wide")],
+    ],
+)
+def test_bad_arguments_are_named_with_what_was_received(make, name):
+    received = make.__defaults__[0]
+    with pytest.raises(ValueError) as error:
+        make()
+    message = str(error.value)
+    assert f"`{name}` must be" in message and f"{name}={received!r}" in message
+
+
+@every_encoder
+@pytest.mark.parametrize("bad", [-0.01, 1.01, 255.0, math.nan, math.inf])
+def test_intensities_out_of_range_raise(make, bad):
+    x = np.array([[0.0, 0.5, bad]])
+    with pytest.raises(ValueError, match=r"`inputs` must be .* in \[0, 1\].*Received: float64 values"):
+        make()(x)
+
+
+@every_encoder
+def test_bytes_raise_with_a_hint(make):
+    with pytest.raises(ValueError, match="divide bytes by 255.*Received: uint8 values from 0 to 200"):
+        make()(np.array([[0, 200]], "uint8"))
+
+
+@every_encoder
+def test_edges_of_the_range_integers_and_empty_batches_are_fine(make):
+    edges = values(make()(np.array([[0.0, 1.0]])))
+    assert np.isfinite(edges).all()
+    if not isinstance(make(), PoissonEncoder):  # whose noise may differ
+        np.testing.assert_array_equal(edges, values(make()(np.array([[0, 1]], "uint8"))))
+    assert values(make()(np.zeros((0, 3)))).shape[0] == 0
+
+
+def test_population_needs_an_axis_of_features():
+    with pytest.raises(ValueError, match="ndim"):
+        PopulationEncoder(3)(np.array([0.1, 0.2]))
+
+
+# -- as Keras layers -----------------------------------------------------------------------------------------
+
+
+@every_encoder
+@settings(max_examples=15, deadline=None)
+@given(shape=hnp.array_shapes(min_dims=2, max_dims=4, max_side=4), data=st.data())
+def test_shapes_and_ranges(make, shape, data):
+    x = data.draw(hnp.arrays("float32", shape, elements=st.floats(0, 1, width=32)))
+    encoder = make()
+    y = values(encoder(x))
+    assert y.shape == encoder.compute_output_shape(shape)
+    if isinstance(encoder, PopulationEncoder):
+        assert y.shape == (*shape[:-1], 4 * shape[-1])
+    else:
+        assert y.shape == (shape[0], 5, *shape[1:])
+    assert y.min() >= 0 and y.max() <= 1
+    if isinstance(encoder, (PoissonEncoder, LatencyEncoder)):
+        assert set(np.unique(y)) <= {0.0, 1.0}
+    if isinstance(encoder, LatencyEncoder):
+        assert y.sum(axis=1).max() <= 1
+
+
+@every_encoder
+def test_unknown_dimensions(make):
+    inputs = keras.Input((None, 3))
+    encoder = make()
+    model = keras.Model(inputs, encoder(inputs))
+    is_population = isinstance(encoder, PopulationEncoder)
+    assert model.output_shape == ((None, None, 12) if is_population else (None, 5, None, 3))
+    for batch, length in ((2, 4), (3, 1)):
+        y = model.predict(np.full((batch, length, 3), 0.5, "float32"), verbose=0)
+        assert y.shape == ((batch, length, 12) if is_population else (batch, 5, length, 3))
+
+
+@every_encoder
+def test_config_and_saving_keep_every_option(make, tmp_path):
+    encoder = make(name="e")
+    again = type(encoder).from_config(encoder.get_config())
+    assert again.get_config() == encoder.get_config()
+    model = keras.Sequential([keras.Input((3, 4)), encoder])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].get_config() == encoder.get_config()
+    np.testing.assert_array_equal(values(loaded(X)), values(model(X)), "a loaded encoder gives other trains")
+
+
+@every_encoder
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
+def test_half_precision_changes_the_dtype_and_not_the_spikes(make, policy):
+    x = np.array([[0.0, 0.3001, 0.301, 0.5, 0.9999, 1.0]])
+    half = make(dtype=policy)(x)
+    assert keras.backend.standardize_dtype(half.dtype) == policy.removeprefix("mixed_")
+    tolerance = 0 if isinstance(make(), (PoissonEncoder, LatencyEncoder)) else 4e-3
+    np.testing.assert_allclose(values(half), values(make()(x)), atol=tolerance)
+
+
+@every_encoder
+def test_compiled_training_step(make):
+    model = keras.Sequential([keras.Input((4,)), make(), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.compile("sgd", "mse", jit_compile=True)
+    history = model.fit(np.full((8, 4), 0.6), np.zeros((8, 2)), batch_size=4, epochs=1, verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+
+
+def test_examples_in_the_docstrings():
+    import doctest
+
+    from lif import encoders
+
+    result = doctest.testmod(encoders)
+    assert result.attempted >= 4 and result.failed == 0
