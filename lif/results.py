@@ -1,7 +1,7 @@
-"""One call puts a number into the prose and into the results file; one puts a figure with its alternative text on the page.
+"""Puts numbers and figures on the page: a number into the prose and into the results file, in one call.
 
 The pipeline (`tools/book.py`) says through three environment variables which run this is: `LIF_CHAPTER` (file stem),
-`LIF_PROFILE` ("quick" or "full") and `LIF_RESULTS` (folder). Where they are unset, as on Colab, nothing is written to disk.
+`LIF_PROFILE` ("quick" or "full") and `LIF_RESULTS` (folder). Where they are unset, as on Colab, nothing is written.
 """
 
 import base64
@@ -28,8 +28,8 @@ def record(**numbers):
     - a dict, a nested list or an array of rank >= 2 is a series for a figure: written as plain lists, not glued.
 
     Every glued name has a twin `full_<name>`, the same number of the recorded full run, or NaN where there is none.
-    Names that begin with `seconds_` or end with `_seconds` are timings. They are kept apart from the other numbers, which
-    two runs on one machine reproduce to the last digit.
+    Names that begin with `seconds_` or end with `_seconds` are timings. They are kept apart from the other numbers,
+    which two runs on one machine reproduce to the last digit.
 
     Args:
         **numbers: name = value. Finite numbers only.
@@ -82,16 +82,23 @@ def banner(*datasets):
 
     Args:
         *datasets: records with a `name` and a `source`; none for a chapter that needs no data.
+
+    Raises:
+        RuntimeError: the pipeline's full profile was given a stand-in.
     """
     sources = {dataset.name: str(dataset.source) for dataset in datasets}
     stand_ins = [name for name, source in sources.items() if source == "stand-in"]
+    if stand_ins and os.environ.get("LIF_PROFILE") == "full":
+        raise RuntimeError(
+            f"a full run needs the real data; only a stand-in was found for {', '.join(stand_ins)}"
+        )
     _merge({"source": "stand-in" if stand_ins else "real"}, {"data": sources})
     profile = _running_profile()
     text = f"Profile: {profile}. Data: {_listed(sources) or 'none needed'}."
     if stand_ins:
         text = (
-            f"Stand-in data: the real {', '.join(stand_ins)} data could not be found, so this page was computed on a stand-in. "
-            f"Its numbers say nothing about the real data, and no claim is judged by them. {text}"
+            f"Stand-in data: the real {', '.join(stand_ins)} data could not be found, so this page was computed on a "
+            f"stand-in. Its numbers say nothing about the real data, and no claim is judged by them. {text}"
         )
     _display(_box(text, warning=bool(stand_ins)) + _provenance_fold(recorded()), text)
 
@@ -112,8 +119,8 @@ def figure(fig, alt):
     fig.savefig(svg, format="svg", metadata={"Date": None})
     sys.modules["matplotlib.pyplot"].close(fig)
     data = base64.b64encode(svg.getvalue()).decode("ascii")
-    tag = f'<img class="lif-figure" style="max-width:100%" alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{data}">'
-    _display(tag, alt)
+    source = f"data:image/svg+xml;base64,{data}"
+    _display(f'<img class="lif-figure" style="max-width:100%" alt="{html.escape(alt)}" src="{source}">', alt)
 
 
 def lookup(run, name):
@@ -263,12 +270,13 @@ def _box(text, warning):
 def _provenance_fold(run):
     if run is None:
         return ""
-    facts = run["provenance"]
     rows = "".join(
-        f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th><td>{html.escape(_fact(facts[name]))}</td></tr>'
-        for name in sorted(facts)
+        f'<tr><th scope="row" style="text-align:left">{html.escape(name.replace("_", " "))}</th>'
+        f"<td>{html.escape(_fact(fact))}</td></tr>"
+        for name, fact in sorted(run["provenance"].items())
     )
-    return f"<details><summary>The recorded full run: where its numbers come from</summary><table>{rows}</table></details>"
+    summary = "<summary>The recorded full run: where its numbers come from</summary>"
+    return f"<details>{summary}<table>{rows}</table></details>"
 
 
 def _fact(value):

@@ -1,0 +1,200 @@
+"""The ledger: what the papers claim, what was measured, and the verdict, which is computed and never typed.
+
+`results/claims.yml` has two parts. `claims` are findings: one that does not hold is reported, not hidden, and stops
+nothing. `checks` are this project's own tests of its numbers: one outside its band stops the build.
+"""
+
+import html
+import json
+from pathlib import Path
+
+from .results import lookup
+
+HOLDS = "holds"
+QUALIFIED = "holds with a qualification"
+FAILS = "does not hold"
+UNTESTED = "not tested"
+
+_CLAIM_KEYS = {"id", "source", "claim", "chapter", "metric", "confirm"}
+_CHECK_KEYS = {"chapter", "metric", "quick", "full", "why"}
+
+
+def load(root):
+    """The ledger of a checkout: `{"claims": [...], "checks": [...]}`.
+
+    Raises:
+        ValueError: an entry lacks a key or has one too many, an id comes twice, or a band is not `[low, high]`.
+    """
+    import yaml  # comes with the book's packages, not with the module's own
+
+    ledger = yaml.safe_load((Path(root) / "results" / "claims.yml").read_text(encoding="utf-8"))
+    for claim in ledger["claims"]:
+        _require(claim, _CLAIM_KEYS, {"qualify", "note"})
+        for part in ("confirm", "qualify"):
+            bands = claim.get(part, {})
+            if set(bands) - {"quick", "full"}:
+                raise ValueError(
+                    f"{part} of {claim['id']} must have bands for quick and full, received {sorted(bands)}"
+                )
+            _bands(claim["id"], bands.values())
+    for check in ledger["checks"]:
+        _require(check, _CHECK_KEYS, set())
+        _bands(check["metric"], [check["quick"], check["full"]])
+    ids = [claim["id"] for claim in ledger["claims"]]
+    twice = sorted({name for name in ids if ids.count(name) > 1})
+    if twice:
+        raise ValueError(f"each claim's id must be its own, received twice: {', '.join(twice)}")
+    return ledger
+
+
+def runs(root, profile):
+    """The runs of a checkout at one profile: chapter -> run."""
+    folder = Path(root) / "results" / profile
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*-*.json"))
+    }
+
+
+def measured(run, metric):
+    """A metric's value in a run, the mean where it was measured for several seeds; None where it was not recorded."""
+    entry = lookup(run, metric)
+    return entry["mean"] if isinstance(entry, dict) else entry
+
+
+def judge(claim, run, profile):
+    """The verdict of one run on one claim. A run on stand-in data judges nothing.
+
+    Args:
+        claim: an entry of the ledger.
+        run: the chapter's run, or None.
+        profile: "quick" or "full", which bands apply.
+    """
+    value = measured(run, claim["metric"])
+    band = claim["confirm"].get(profile)
+    if value is None or band is None or run["numbers"].get("source") != "real":
+        return UNTESTED
+    if _inside(value, band):
+        return HOLDS
+    return QUALIFIED if _inside(value, claim.get("qualify", {}).get(profile)) else FAILS
+
+
+def verdict(claim, quick, full):
+    """The verdict on a claim and the profile it rests on: the recorded full run's where there is one.
+
+    Args:
+        claim: an entry of the ledger.
+        quick, full: the runs of the claim's chapter, or None.
+    """
+    judged = judge(claim, full, "full")
+    if judged != UNTESTED:
+        return judged, "full"
+    judged = judge(claim, quick, "quick")
+    return judged, "quick" if judged != UNTESTED else ""
+
+
+def violations(ledger, runs, profile):
+    """What stands outside its band: a list of sentences, empty where all is well.
+
+    A check applies to real data only, and to what was recorded: a chapter not yet written violates nothing.
+    """
+    found = []
+    for check in ledger["checks"]:
+        run = runs.get(check["chapter"])
+        value = measured(run, check["metric"])
+        if value is None or run["numbers"].get("source") == "stand-in" or check[profile] is None:
+            continue
+        if not _inside(value, check[profile]):
+            low, high = check[profile]
+            found.append(
+                f"{check['chapter']}: {check['metric']} = {value:.6g} ({profile}), "
+                f"expected {low} to {high}: {check['why']}"
+            )
+    return found
+
+
+def checkout():
+    """The folder that holds the ledger: this checkout, or None where only the module is installed, as on Colab."""
+    for folder in (Path.cwd(), Path.cwd().parent, Path(__file__).resolve().parent.parent):
+        if (folder / "results" / "claims.yml").is_file():
+            return folder
+    return None
+
+
+def as_html(root):
+    """The claims as a table: each beside what was measured, and the verdict."""
+    quick, full = runs(root, "quick"), runs(root, "full")
+    rows = [
+        _row(claim, quick.get(claim["chapter"]), full.get(claim["chapter"])) for claim in load(root)["claims"]
+    ]
+    head = _cells("th", ["claim", "source", "measured", "this build", "recorded full run", "verdict"])
+    return f'<table class="lif-claims"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def count(root):
+    """How many claims got each verdict: verdict -> number."""
+    quick, full = runs(root, "quick"), runs(root, "full")
+    claims = load(root)["claims"]
+    given = [verdict(claim, quick.get(claim["chapter"]), full.get(claim["chapter"]))[0] for claim in claims]
+    return {name: given.count(name) for name in (HOLDS, QUALIFIED, FAILS, UNTESTED)}
+
+
+def _row(claim, quick, full):
+    judged, profile = verdict(claim, quick, full)
+    return _cells(
+        "td",
+        [
+            claim["claim"] + (f" ({claim['note']})" if "note" in claim else ""),
+            claim["source"],
+            f"{claim['metric']}, {claim['chapter']}",
+            _shown(claim, quick, "quick"),
+            _shown(claim, full, "full"),
+            judged + (f" ({profile} run)" if profile else ""),
+        ],
+    )
+
+
+def _shown(claim, run, profile):
+    """A measured value with its spread, and the band that would confirm the claim."""
+    entry, band = lookup(run, claim["metric"]), claim["confirm"].get(profile)
+    if entry is None:
+        text = "not measured"
+    elif isinstance(entry, dict):
+        text = f"{entry['mean']:.4g} ± {entry['sd']:.2g} ({entry['n']} seeds)"
+    else:
+        text = f"{entry:.4g}"
+    if run is not None and run["numbers"].get("source") == "stand-in":
+        text += ", on stand-in data"
+    return text + (f"; confirmed by {_in_words(band)}" if band else "")
+
+
+def _in_words(band):
+    low, high = band
+    if low is None:
+        return f"at most {high:g}"
+    return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+
+
+def _cells(tag, texts):
+    return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+
+def _inside(value, band):
+    if band is None:
+        return False
+    low, high = band
+    return (low is None or low <= value) and (high is None or value <= high)
+
+
+def _require(entry, keys, optional):
+    missing, unknown = keys - set(entry), set(entry) - keys - optional
+    if missing or unknown:
+        name = entry.get("id") or entry.get("metric") or entry
+        raise ValueError(
+            f"entry {name} of the ledger lacks {sorted(missing)}, and has unknown {sorted(unknown)}"
+        )
+
+
+def _bands(name, bands):
+    for band in bands:
+        if band is not None and not (isinstance(band, list) and len(band) == 2 and band != [None, None]):
+            raise ValueError(f"a band of {name} must be [low, high], or null for none, received {band}")

@@ -1,0 +1,159 @@
+"""Builds the book: execute the chapters, verify their numbers, and only then make the HTML.
+
+python tools/book.py build                 everything, at the quick profile
+python tools/book.py full [04-mnist ...]   records full runs on the real data (hours)
+python tools/book.py headline              results/headline.json and the README's table, from the recorded runs
+python tools/book.py new 05-title          an empty chapter with the cells every chapter begins with
+python tools/book.py serve                 shows the built book at 127.0.0.1:8000
+"""
+
+import fcntl
+import functools
+import http.server
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import contextmanager
+
+import chapters
+import execute
+import headline
+import render
+from project import BUILD, RESULTS, ROOT, notebooks
+
+from lif import ledger
+from lif.results import dumps, write
+
+
+def build():
+    """The whole book at the quick profile."""
+    started = time.monotonic()
+    executed = run_chapters("quick")
+    verify("quick")
+    verify("full")
+    index = render.make(executed)
+    print(f"The book is ready in {time.monotonic() - started:.0f} s: {index}")
+
+
+def run_chapters(profile):
+    """Executes each notebook or takes it from the cache; puts the results into `results/<profile>`.
+
+    Returns:
+        Executed notebooks: path -> notebook.
+    """
+    paths, executed = notebooks(), {}
+    _drop_results_of_old_chapters(profile, paths)
+    for number, path in enumerate(paths, 1):
+        print(f"[{number}/{len(paths)}] {path.stem}{_forecast(paths[number - 1 :], profile)}", flush=True)
+        started = time.monotonic()
+        executed[path], run, fresh = execute.chapter(path, profile)
+        write(RESULTS / profile / f"{path.stem}.json", dumps(run))
+        done = f"executed in {time.monotonic() - started:.1f} s" if fresh else "unchanged, from the cache"
+        print(f"[{number}/{len(paths)}] {path.stem}: {done}", flush=True)
+    return executed
+
+
+def verify(profile):
+    """Stops the build where a number is outside its band, or a chapter has not said which data it used."""
+    runs = ledger.runs(ROOT, profile)
+    found = [
+        f"{stem}: no data source recorded; call banner()"
+        for stem in runs
+        if "source" not in runs[stem]["numbers"]
+    ]
+    found += ledger.violations(ledger.load(ROOT), runs, profile)
+    if found:
+        raise SystemExit("The numbers are not as they should be; no HTML was made.\n  " + "\n  ".join(found))
+
+
+def full(stems):
+    """Records full runs: each replaces `results/full/<chapter>.json` only when all went well."""
+    paths = [path for path in notebooks() if path.stem in stems or not stems and path.stem[0].isdigit()]
+    unknown = set(stems) - {path.stem for path in paths}
+    if unknown:
+        raise SystemExit(f"No such chapter in _toc.yml: {', '.join(sorted(unknown))}")
+    for number, path in enumerate(paths, 1):
+        print(f"[{number}/{len(paths)}] {path.stem}, full profile", flush=True)
+        executed, run = execute.execute(path, "full")
+        if run["numbers"].get("source") != "real":
+            raise SystemExit(f"{path.stem}: a full run needs real data; nothing was recorded")
+        if run["provenance"]["uncommitted_changes"]:
+            print("  Note: the checkout has uncommitted changes, and the record says so.")
+        chapters.save(executed, BUILD / "full" / path.name)
+        write(RESULTS / "full" / f"{path.stem}.json", dumps(run))
+        print(f"  recorded in {run['provenance']['seconds']} s: results/full/{path.stem}.json", flush=True)
+    headline.update()
+
+
+def serve(port=8000):
+    """Shows the built book on this machine only."""
+    if not (BUILD / "html" / "index.html").exists():
+        raise SystemExit("There is no book yet: make book")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=BUILD / "html")
+    print(f"http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    http.server.ThreadingHTTPServer(("127.0.0.1", port), handler).serve_forever()
+
+
+def _forecast(paths, profile):
+    """What is left, from the chapters' last durations."""
+    last = [_last_seconds(path.stem, profile) for path in paths]
+    if last[0] is None:
+        return ""
+    left = sum(seconds or 0 for seconds in last)
+    return f" (took {last[0]:.0f} s last time; if all are executed, at least {left:.0f} s are left)"
+
+
+def _last_seconds(stem, profile):
+    run = ledger.runs(ROOT, profile).get(stem)
+    return run and run["provenance"].get("seconds")
+
+
+def _drop_results_of_old_chapters(profile, paths):
+    for path in (RESULTS / profile).glob("*.json"):
+        if path.stem not in {notebook.stem for notebook in paths}:
+            path.unlink()
+
+
+@contextmanager
+def alone():
+    """Two builds at once would mix their files."""
+    BUILD.mkdir(exist_ok=True)
+    with open(BUILD / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("Another build is running in this folder.") from None
+        yield
+
+
+def main(arguments):
+    # A terminated build ends like an interrupted one: kernels are shut down, scratch is left, nothing half-written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    commands = {
+        "build": build,
+        "full": full,
+        "headline": headline.update,
+        "new": chapters.new,
+        "serve": serve,
+    }
+    if not arguments or arguments[0] not in commands:
+        raise SystemExit(__doc__)
+    command, rest = commands[arguments[0]], arguments[1:]
+    os.chdir(ROOT)
+    try:
+        if command is serve:
+            return serve(*map(int, rest))
+        with alone():
+            command(rest) if command is full else command(*rest)
+    except execute.ChapterFailed as failure:
+        raise SystemExit(f"\n{failure}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(
+            "\nInterrupted. What was finished is kept; the next build goes on from there."
+        ) from None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,58 @@
+"""Makes or refreshes `.venv` from the lock. Runs on the system's Python, so it uses the standard library only.
+
+A stamp, written last, says which lock the environment holds: an interrupted set-up has none and is done again.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "lock.sha256"
+LOCK = ROOT / "requirements.txt"
+
+
+def main():
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        version = "{}.{}".format(*sys.version_info[:2])
+        sys.exit("This project needs Python 3.11, 3.12 or 3.13; %s is %s." % (sys.executable, version))
+    wanted = "%s python%d.%d %s\n" % (
+        (hashlib.sha256(LOCK.read_bytes()).hexdigest(),) + sys.version_info[:2] + (ROOT,)
+    )
+    if STAMP.exists() and STAMP.read_text() == wanted:
+        return
+    started = time.monotonic()
+    STAMP.unlink() if STAMP.exists() else None
+    print(
+        "Set-up: installing the locked packages into .venv (once per change of the lock, some minutes)",
+        flush=True,
+    )
+    try:
+        make()
+    except subprocess.CalledProcessError as error:
+        sys.exit("Set-up failed: %s" % " ".join(map(str, error.cmd)))
+    STAMP.write_text(wanted)
+    print("Set-up done in %.0f s" % (time.monotonic() - started), flush=True)
+
+
+def make():
+    # --clear: packages that left the lock must not linger, nor those of another Python.
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+    python = VENV / "bin" / "python"
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    subprocess.run([*pip, "--require-hashes", "--requirement", LOCK], check=True)
+    # The module is used from the checkout itself: one line in a path file does what an editable install would.
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    (Path(os.fsdecode(site.stdout).strip()) / "lif-book.pth").write_text(str(ROOT) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Executes one chapter with papermill, or takes it from the cache."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+from project import BUILD, CLAIMS, RESULTS, ROOT
+
+from lif.results import dumps, write
+
+KEPT_RUNS = 3  # per chapter and profile: going back and forth between two states costs nothing
+
+
+class ChapterFailed(Exception):
+    """A chapter stopped; the message is the report."""
+
+
+def chapter(path, profile):
+    """The executed notebook and its results, from the cache where nothing it depends on has changed.
+
+    Returns:
+        (notebook, run, whether it was executed now).
+    """
+    source = nbformat.read(path, as_version=4)
+    cached = BUILD / "executed" / profile / f"{path.stem}-{key(source, path.stem, profile)}"
+    fresh = not cached.exists()
+    if fresh:
+        executed, run = execute(path, profile)
+        # The key is taken again: a run may have fetched its data, and the next build finds them in place.
+        cached = cached.with_name(f"{path.stem}-{key(source, path.stem, profile)}")
+        _store(cached, executed, run)
+    executed = nbformat.read(cached / "notebook.ipynb", as_version=4)
+    return merge(source, executed), json.loads((cached / "results.json").read_text(encoding="utf-8")), fresh
+
+
+def execute(path, profile):
+    """Runs a notebook from its first cell to its last.
+
+    Returns:
+        (executed notebook, its run: numbers, timings and provenance).
+
+    Raises:
+        ChapterFailed: a cell raised. The partly executed notebook is kept in `_build/failed`.
+    """
+    import papermill  # here, not above: a build with nothing to execute need not load it
+
+    scratch = BUILD / "running" / path.stem
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    output = scratch / path.name
+    _set_environment(path.stem, profile, scratch)
+    started = time.monotonic()
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(output),
+            {"profile": profile},
+            kernel_name="python3",
+            cwd=str(ROOT),
+            progress_bar=_bar(path.stem),
+        )
+    except Exception as error:  # whatever stopped it, the reader gets the same report
+        raise ChapterFailed(_report(path.stem, output, error)) from error
+    seconds = time.monotonic() - started
+    run = _read_run(scratch / profile / f"{path.stem}.json")
+    run["provenance"] |= provenance(run, seconds)
+    executed = nbformat.read(output, as_version=4)
+    shutil.rmtree(scratch)
+    return executed, run
+
+
+def merge(source, executed):
+    """The source's text with the executed outputs, cell by cell: an edit of the prose needs no execution."""
+    done = {cell.id: cell for cell in executed.cells if cell.cell_type == "code"}
+    merged = nbformat.from_dict(source)
+    for cell in merged.cells:
+        if cell.cell_type == "code" and cell.id in done:
+            cell.outputs = done[cell.id].outputs
+            cell.execution_count = done[cell.id].execution_count
+    if "widgets" in executed.metadata:
+        merged.metadata["widgets"] = executed.metadata["widgets"]
+    return merged
+
+
+def key(notebook, stem, profile):
+    """A hash of all that a chapter's outputs depend on: its code, the module, the lock, the data, the profile."""
+    code = [(cell.id, cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    digest = hashlib.sha256(json.dumps([code, profile, _data_in_reach()]).encode())
+    for path in _inputs(stem, profile, code):
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def provenance(run, seconds):
+    """Where a run's numbers come from, but for what the kernel itself knows."""
+    seeds = [entry["n"] for entry in run["numbers"].values() if isinstance(entry, dict) and "n" in entry]
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": bool(
+            _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+        ),
+        "lock_sha256": hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest(),
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "seeds": max(seeds, default=1),
+        "seconds": round(seconds, 1),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _inputs(stem, profile, code):
+    """The files a chapter depends on. A recorded run counts for the chapters whose code names it, and for its own."""
+    text = "\n".join(source for _, source in code)
+    recorded = sorted((RESULTS / "full").glob("*.json"))
+    files = [
+        path
+        for path in sorted((ROOT / "lif").rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    files += [ROOT / "requirements.txt"]
+    if stem == CLAIMS:
+        others = [path for path in sorted((RESULTS / profile).glob("*.json")) if path.stem != stem]
+        return files + recorded + others + [RESULTS / "claims.yml"]
+    return files + [path for path in recorded if path.stem == stem or path.stem in text]
+
+
+def _data_in_reach():
+    """Names and sizes of the data files a loader would find: cheap, and it changes when a file comes or goes."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lif-book"
+    folders = [os.environ.get("LIF_DATA"), os.environ.get("LIF_CACHE") or cache]
+    found = []
+    for folder in filter(None, folders):
+        for parent, names, files in os.walk(folder):
+            names.sort()
+            found += [[name, os.path.getsize(os.path.join(parent, name))] for name in sorted(files)]
+    return found
+
+
+def _store(folder, notebook, run):
+    """Puts a run into the cache, whole or not at all, and drops the chapter's oldest."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    nbformat.write(notebook, part / "notebook.ipynb")
+    write(part / "results.json", dumps(run))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
+    stem = folder.name.rsplit("-", 1)[0]
+    runs = [path for path in folder.parent.glob(f"{stem}-*") if path.name.rsplit("-", 1)[0] == stem]
+    for old in sorted(runs, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]:
+        shutil.rmtree(old)
+
+
+def _read_run(path):
+    empty = {"numbers": {}, "timings": {}, "provenance": {}}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
+
+
+def _set_environment(stem, profile, scratch):
+    """What a kernel inherits: the run's name, and nothing of the user's own set-up that could change a number."""
+    os.environ |= {
+        "LIF_CHAPTER": stem,
+        "LIF_PROFILE": profile,
+        "LIF_RESULTS": str(scratch),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONHASHSEED": "0",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "IPYTHONDIR": str(BUILD / "ipython"),
+    }
+
+
+def _bar(stem):
+    # Without a terminal one line in half a minute is enough.
+    return {"desc": f"  {stem}", "leave": False, "mininterval": 0.5 if sys.stderr.isatty() else 30}
+
+
+def _report(stem, output, error):
+    """Chapter, cell and error in plain sight, and where the partly executed notebook lies."""
+    traceback = "\n".join(getattr(error, "traceback", None) or [f"{type(error).__name__}: {error}"])
+    lines = [f"Chapter {stem} failed."]
+    if output.exists():
+        lines += _failing_cell(nbformat.read(output, as_version=4))
+    lines += [re.sub(r"\x1b\[[0-9;]*m", "", traceback), ""]  # without the colours' escape codes
+    if output.exists():
+        kept = BUILD / "failed" / output.name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(output, kept)
+        lines += [f"The partly executed notebook is kept: {kept.relative_to(ROOT)}"]
+    return "\n".join(lines)
+
+
+def _failing_cell(notebook):
+    # papermill adds a cell with the parameters: numbers are those of the chapter's own file.
+    own = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    code = [cell for cell in own if cell.cell_type == "code"]
+    for number, cell in enumerate(code, 1):
+        if cell.metadata.get("papermill", {}).get("status") in ("failed", "running"):
+            source = "\n".join(f"    {line}" for line in cell.source.splitlines())
+            return [f"Code cell {number} of {len(code)} (id {cell.id}):", "", source]
+    return []
+
+
+def _git(*arguments):
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"  # an unpacked archive is not a repository
+    return done.stdout.strip()
+
+
+def _cpu():
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found.group(1).strip() if found else "unknown"

@@ -1,0 +1,50 @@
+"""Makes `results/headline.json` and the README's table from the recorded full runs, so that neither is typed."""
+
+import json
+
+from project import RESULTS, ROOT
+
+from lif.results import lookup, write
+
+# Name in headline.json -> (what the table calls it, chapter, metric in that chapter's results).
+HEADLINES = {
+    "iris_accuracy": ("IRIS, four-feature table", "03-iris", "iris_accuracy"),
+    "mnist_dense_accuracy": ("MNIST, dense network", "04-mnist", "mnist_accuracy"),
+}
+BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
+
+
+def update():
+    """Rewrites both files."""
+    values = headlines()
+    write(RESULTS / "headline.json", as_json(values))
+    readme = ROOT / "README.md"
+    write(readme, with_table(readme.read_text(encoding="utf-8"), values))
+
+
+def headlines():
+    """name -> {value, sd, seeds, chapter}, for what has been recorded on real data."""
+    found = {}
+    for name, (_, chapter, metric) in HEADLINES.items():
+        path = RESULTS / "full" / f"{chapter}.json"
+        run = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        entry = lookup(run, metric)
+        if entry is not None and run["numbers"].get("source") == "real":
+            found[name] = {"value": entry["mean"], "sd": entry["sd"], "seeds": entry["n"], "chapter": chapter}
+    return found
+
+
+def as_json(values):
+    return json.dumps(values, indent=1, sort_keys=True) + "\n"
+
+
+def with_table(readme, values):
+    """The README with its table of results renewed."""
+    rows = ["| result | test accuracy, mean ± standard deviation | seeds | chapter |", "|---|---|---|---|"]
+    for name, entry in values.items():
+        accuracy = f"{100 * entry['value']:.1f} ± {100 * entry['sd']:.1f} %"
+        link = f"[{entry['chapter']}](chapters/{entry['chapter']}.ipynb)"
+        rows.append(f"| {HEADLINES[name][0]} | {accuracy} | {entry['seeds']} | {link} |")
+    table = "\n".join(rows) if values else "No full run has been recorded yet: `make full`."
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"

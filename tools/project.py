@@ -1,0 +1,58 @@
+"""Where things are, and the one form every chapter's first cells have."""
+
+import sys
+import types
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+RESULTS = ROOT / "results"
+CLAIMS = "claims"  # the stem of the page that reads every other chapter's results
+
+# `import lif` loads Keras and a backend, which takes seconds and hundreds of megabytes. The pipeline needs only the two
+# light modules of the package, so it enters the package's folder without running its __init__.
+if "lif" not in sys.modules:
+    sys.modules["lif"] = types.ModuleType("lif")
+    sys.modules["lif"].__path__ = [str(ROOT / "lif")]
+
+
+def config():
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+
+
+def repository():
+    """The repository's address. `_config.yml` is its one home; a test holds every copy to it."""
+    return config()["repository"]["url"]
+
+
+def first_cell():
+    """The source of every notebook's first code cell."""
+    return (
+        "# On Colab the module is fetched. Elsewhere it is there already, and this cell does nothing.\n"
+        "import importlib.util\n"
+        "\n"
+        'if importlib.util.find_spec("lif") is None:\n'
+        f'    %pip install --quiet "lif-book @ git+{repository()}"'
+    )
+
+
+def pages():
+    """The book's pages in reading order, as paths relative to the root, without a suffix."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    entries = [entry for part in toc.get("parts", []) for entry in part["chapters"]] + toc.get("chapters", [])
+    return [toc["root"]] + [entry["file"] for entry in entries]
+
+
+def page_file(page):
+    """A page's source file."""
+    for suffix in (".ipynb", ".md"):
+        if (ROOT / f"{page}{suffix}").is_file():
+            return ROOT / f"{page}{suffix}"
+    raise SystemExit(f"_toc.yml lists {page}, but there is neither {page}.ipynb nor {page}.md")
+
+
+def notebooks():
+    """The notebooks of the book in reading order."""
+    return [path for path in map(page_file, pages()) if path.suffix == ".ipynb"]

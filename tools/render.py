@@ -1,0 +1,155 @@
+"""Makes the HTML from the executed chapters: stage the sources, build with warnings as errors, put in place when all is well."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import files
+from pathlib import Path
+
+import chapters
+from project import BUILD, RESULTS, ROOT, page_file, pages
+
+from lif import ledger
+from lif.results import prose, write
+
+STAGE = BUILD / "stage"
+HTML = BUILD / "html"
+KEY = BUILD / "html.key"  # what the HTML was made from
+NOT_RECORDED = "*not recorded yet*"
+
+
+def make(executed):
+    """Builds the HTML, unless it is there already for exactly these sources.
+
+    Args:
+        executed: path -> executed notebook.
+
+    Returns:
+        The path of the first page.
+    """
+    stage(executed)
+    digest = _digest(STAGE)
+    if HTML.exists() and KEY.exists() and KEY.read_text() == digest:
+        print("HTML: up to date")
+        return HTML / "index.html"
+    print("HTML: building", flush=True)
+    KEY.unlink(missing_ok=True)
+    _put_in_place(_sphinx())
+    write(KEY, digest)
+    return HTML / "index.html"
+
+
+def stage(executed):
+    """Copies what the book is made of, at the same relative paths: the launch buttons link to those."""
+    shutil.rmtree(STAGE, ignore_errors=True)
+    for name in ("_config.yml", "_toc.yml", "references.bib"):
+        write(STAGE / name, (ROOT / name).read_text(encoding="utf-8"))
+    shutil.copytree(ROOT / "assets", STAGE / "assets")
+    _copy_mathjax(STAGE / "assets" / "vendor" / "mathjax")
+    recorded, durations = ledger.runs(ROOT, "full"), _durations()
+    for page in pages():
+        path = page_file(page)
+        target = STAGE / path.relative_to(ROOT)
+        if path in executed:
+            for cell in executed[path].cells:
+                if cell.cell_type == "markdown":
+                    cell.source = complete(cell.source, path.stem, recorded, durations)
+            chapters.save(executed[path], target)
+        else:
+            write(target, complete(path.read_text(encoding="utf-8"), path.stem, recorded, durations))
+
+
+def complete(text, stem, recorded, durations):
+    """A page's text with what only the build knows: how long the chapters took, and which full runs are still to be made.
+
+    `{glue:text}` cannot print a number that does not exist, so a reference to one of a full run that has not been
+    recorded becomes words.
+    """
+
+    def known_or_words(match):
+        chapter = Path(match["path"]).stem if match["path"] else stem
+        run = recorded.get(chapter, {"numbers": {}, "timings": {}})
+        entries = run["numbers"] | run["timings"]
+        names = {name + suffix for name, entry in entries.items() for suffix in prose(entry)}
+        return match[0] if match["name"] in names else NOT_RECORDED
+
+    text = re.sub(
+        r"\{glue:text\}`(?:(?P<path>[^`]+?)::)?full_(?P<name>\w+)(?::[^`]*)?`", known_or_words, text
+    )
+    text = text.replace("<!-- duration -->", durations.get(stem, ""))
+    return text.replace("<!-- durations -->", _duration_table(durations))
+
+
+def _durations():
+    """chapter -> how long it takes, in words, from the provenance of its runs."""
+    runs = {profile: ledger.runs(ROOT, profile) for profile in ("quick", "full")}
+    words = {}
+    for stem in sorted({*runs["quick"], *runs["full"]}):
+        parts = []
+        for profile in ("quick", "full"):
+            facts = runs[profile].get(stem, {}).get("provenance", {})
+            if "seconds" in facts:
+                parts.append(f"{_in_words(facts['seconds'])} ({profile} profile, {facts['cores']} cores)")
+        words[stem] = ", ".join(parts)
+    return words
+
+
+def _duration_table(durations):
+    rows = [f"| [](/chapters/{stem}.ipynb) | {words} |" for stem, words in durations.items()]
+    return "\n".join(["| chapter | measured |", "|---|---|", *rows])
+
+
+def _in_words(seconds):
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _sphinx():
+    """Runs the build; returns the folder with the HTML."""
+    out = BUILD / "new"
+    shutil.rmtree(out, ignore_errors=True)
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [str(program), "build", str(STAGE), "--path-output", str(out)]
+    done = subprocess.run([*command, "-W", "-n", "--keep-going"], capture_output=True, text=True, cwd=ROOT)
+    log = done.stdout + done.stderr
+    write(BUILD / "html.log", log)
+    if done.returncode:
+        lines = [line for line in log.splitlines() if re.search("WARNING|ERROR|[Ee]xception", line)]
+        report = "\n  ".join(lines or log.splitlines()[-20:])
+        raise SystemExit(
+            f"The HTML was not made; the last good one stays. Whole log: _build/html.log\n  {report}"
+        )
+    return out / "_build" / "html"
+
+
+def _put_in_place(new):
+    """Swaps the new HTML for the old."""
+    old = BUILD / "old"
+    shutil.rmtree(old, ignore_errors=True)
+    if HTML.exists():
+        os.replace(HTML, old)
+    os.replace(new, HTML)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(BUILD / "new")
+
+
+def _copy_mathjax(target):
+    """The parts of MathJax that a page may ask for: the program, its fonts, and the extensions it loads by name."""
+    wanted = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
+    for file in files("sphinx-mathjax-offline"):
+        _, found, inside = file.as_posix().partition("static/mathjax/")
+        if found and inside.startswith(wanted):
+            path = target / inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.locate(), path)
+
+
+def _digest(folder):
+    digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
