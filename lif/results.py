@@ -231,8 +231,20 @@ def _environment():
         "profile": _running_profile(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "accelerator": _accelerator(),
         **loaded,
     }
+
+
+def _accelerator():
+    """The name of the graphics processor the backend computes on, or "none"."""
+    if _is_loaded("tensorflow"):
+        config = sys.modules["tensorflow"].config
+        for device in config.list_physical_devices("GPU")[:1]:
+            return config.experimental.get_device_details(device).get("device_name", "unknown")
+    if _is_loaded("jax") and sys.modules["jax"].default_backend() == "gpu":
+        return sys.modules["jax"].devices()[0].device_kind
+    return "none"
 
 
 def _is_loaded(name):

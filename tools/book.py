@@ -11,7 +11,6 @@ import fcntl
 import functools
 import http.server
 import os
-import shutil
 import signal
 import sys
 import time
@@ -21,10 +20,7 @@ import chapters
 import execute
 import headline
 import render
-from project import BUILD, RESULTS, ROOT, notebooks
-
-from lif import ledger
-from lif.results import dumps, write
+from project import BUILD, RESULTS, ROOT, ledger, notebooks, results
 
 
 def build():
@@ -49,7 +45,7 @@ def run_chapters(profile):
         print(f"[{number}/{len(paths)}] {path.stem}{_forecast(paths[number - 1 :], profile)}", flush=True)
         started = time.monotonic()
         executed[path], run, fresh = execute.chapter(path, profile)
-        write(RESULTS / profile / f"{path.stem}.json", dumps(run))
+        results.write(RESULTS / profile / f"{path.stem}.json", results.dumps(run))
         done = f"executed in {time.monotonic() - started:.1f} s" if fresh else "unchanged, from the cache"
         print(f"[{number}/{len(paths)}] {path.stem}: {done}", flush=True)
     return executed
@@ -82,7 +78,7 @@ def full(stems):
         if run["provenance"]["uncommitted_changes"]:
             print("  Note: the checkout has uncommitted changes, and the record says so.")
         chapters.save(executed, BUILD / "full" / path.name)
-        write(RESULTS / "full" / f"{path.stem}.json", dumps(run))
+        results.write(RESULTS / "full" / f"{path.stem}.json", results.dumps(run))
         print(f"  recorded in {run['provenance']['seconds']} s: results/full/{path.stem}.json", flush=True)
     headline.update()
 

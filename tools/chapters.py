@@ -2,9 +2,8 @@
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from project import ROOT, first_cell
 
-from lif.results import write
+from project import ROOT, first_cell, notebooks, results
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -34,4 +33,9 @@ def empty(title):
 
 def save(notebook, path):
     """Writes a notebook whole or not at all."""
-    write(path, nbformat.writes(notebook) + "\n")
+    results.write(path, nbformat.writes(notebook) + "\n")
+
+
+def notebooks_by_stem():
+    """The book's notebooks: stem -> notebook."""
+    return {path.stem: nbformat.read(path, as_version=4) for path in notebooks()}

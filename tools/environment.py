@@ -19,14 +19,13 @@ LOCK = ROOT / "requirements.txt"
 def main():
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         version = "{}.{}".format(*sys.version_info[:2])
-        sys.exit("This project needs Python 3.11, 3.12 or 3.13; %s is %s." % (sys.executable, version))
-    wanted = "%s python%d.%d %s\n" % (
-        (hashlib.sha256(LOCK.read_bytes()).hexdigest(),) + sys.version_info[:2] + (ROOT,)
-    )
+        sys.exit(f"This project needs Python 3.11, 3.12 or 3.13; {sys.executable} is {version}.")
+    lock = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    wanted = f"{lock} python{sys.version_info[0]}.{sys.version_info[1]} {ROOT}\n"
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
     started = time.monotonic()
-    STAMP.unlink() if STAMP.exists() else None
+    STAMP.unlink(missing_ok=True)
     print(
         "Set-up: installing the locked packages into .venv (once per change of the lock, some minutes)",
         flush=True,
@@ -34,9 +33,9 @@ def main():
     try:
         make()
     except subprocess.CalledProcessError as error:
-        sys.exit("Set-up failed: %s" % " ".join(map(str, error.cmd)))
+        sys.exit("Set-up failed: " + " ".join(map(str, error.cmd)))
     STAMP.write_text(wanted)
-    print("Set-up done in %.0f s" % (time.monotonic() - started), flush=True)
+    print(f"Set-up done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def make():

@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
-from project import BUILD, CLAIMS, RESULTS, ROOT
 
-from lif.results import dumps, write
+from project import BUILD, CLAIMS, RESULTS, ROOT, results
 
 KEPT_RUNS = 3  # per chapter and profile: going back and forth between two states costs nothing
 
@@ -150,7 +149,7 @@ def _store(folder, notebook, run):
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     nbformat.write(notebook, part / "notebook.ipynb")
-    write(part / "results.json", dumps(run))
+    results.write(part / "results.json", results.dumps(run))
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
     stem = folder.name.rsplit("-", 1)[0]

@@ -2,9 +2,7 @@
 
 import json
 
-from project import RESULTS, ROOT
-
-from lif.results import lookup, write
+from project import RESULTS, ROOT, results
 
 # Name in headline.json -> (what the table calls it, chapter, metric in that chapter's results).
 HEADLINES = {
@@ -17,9 +15,9 @@ BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
 def update():
     """Rewrites both files."""
     values = headlines()
-    write(RESULTS / "headline.json", as_json(values))
+    results.write(RESULTS / "headline.json", as_json(values))
     readme = ROOT / "README.md"
-    write(readme, with_table(readme.read_text(encoding="utf-8"), values))
+    results.write(readme, with_table(readme.read_text(encoding="utf-8"), values))
 
 
 def headlines():
@@ -28,7 +26,7 @@ def headlines():
     for name, (_, chapter, metric) in HEADLINES.items():
         path = RESULTS / "full" / f"{chapter}.json"
         run = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        entry = lookup(run, metric)
+        entry = results.lookup(run, metric)
         if entry is not None and run["numbers"].get("source") == "real":
             found[name] = {"value": entry["mean"], "sd": entry["sd"], "seeds": entry["n"], "chapter": chapter}
     return found

@@ -1,5 +1,6 @@
 """Where things are, and the one form every chapter's first cells have."""
 
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -11,11 +12,20 @@ BUILD = ROOT / "_build"
 RESULTS = ROOT / "results"
 CLAIMS = "claims"  # the stem of the page that reads every other chapter's results
 
-# `import lif` loads Keras and a backend, which takes seconds and hundreds of megabytes. The pipeline needs only the two
-# light modules of the package, so it enters the package's folder without running its __init__.
-if "lif" not in sys.modules:
-    sys.modules["lif"] = types.ModuleType("lif")
-    sys.modules["lif"].__path__ = [str(ROOT / "lif")]
+
+def _without_keras():
+    """`lif.ledger` and `lif.results`, which need no Keras.
+
+    `import lif` loads Keras and a backend: seconds, and hundreds of megabytes, that a build with nothing to execute
+    should not cost. So the two are loaded from the same files, under a package of another name with an empty __init__.
+    """
+    package = types.ModuleType("lif_without_keras")
+    package.__path__ = [str(ROOT / "lif")]
+    sys.modules[package.__name__] = package
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in ("ledger", "results")]
+
+
+ledger, results = _without_keras()
 
 
 def config():

@@ -1,4 +1,4 @@
-"""Makes the HTML from the executed chapters: stage the sources, build with warnings as errors, put in place when all is well."""
+"""Makes the HTML from the executed chapters: stage the sources, build with warnings as errors, put it in place."""
 
 import hashlib
 import os
@@ -10,10 +10,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 import chapters
-from project import BUILD, RESULTS, ROOT, page_file, pages
-
-from lif import ledger
-from lif.results import prose, write
+from project import BUILD, ROOT, ledger, page_file, pages, results
 
 STAGE = BUILD / "stage"
 HTML = BUILD / "html"
@@ -38,7 +35,7 @@ def make(executed):
     print("HTML: building", flush=True)
     KEY.unlink(missing_ok=True)
     _put_in_place(_sphinx())
-    write(KEY, digest)
+    results.write(KEY, digest)
     return HTML / "index.html"
 
 
@@ -46,7 +43,7 @@ def stage(executed):
     """Copies what the book is made of, at the same relative paths: the launch buttons link to those."""
     shutil.rmtree(STAGE, ignore_errors=True)
     for name in ("_config.yml", "_toc.yml", "references.bib"):
-        write(STAGE / name, (ROOT / name).read_text(encoding="utf-8"))
+        results.write(STAGE / name, (ROOT / name).read_text(encoding="utf-8"))
     shutil.copytree(ROOT / "assets", STAGE / "assets")
     _copy_mathjax(STAGE / "assets" / "vendor" / "mathjax")
     recorded, durations = ledger.runs(ROOT, "full"), _durations()
@@ -59,11 +56,11 @@ def stage(executed):
                     cell.source = complete(cell.source, path.stem, recorded, durations)
             chapters.save(executed[path], target)
         else:
-            write(target, complete(path.read_text(encoding="utf-8"), path.stem, recorded, durations))
+            results.write(target, complete(path.read_text(encoding="utf-8"), path.stem, recorded, durations))
 
 
 def complete(text, stem, recorded, durations):
-    """A page's text with what only the build knows: how long the chapters took, and which full runs are still to be made.
+    """A page's text with what only the build knows: how long chapters take, and which full runs are still to be made.
 
     `{glue:text}` cannot print a number that does not exist, so a reference to one of a full run that has not been
     recorded becomes words.
@@ -73,7 +70,7 @@ def complete(text, stem, recorded, durations):
         chapter = Path(match["path"]).stem if match["path"] else stem
         run = recorded.get(chapter, {"numbers": {}, "timings": {}})
         entries = run["numbers"] | run["timings"]
-        names = {name + suffix for name, entry in entries.items() for suffix in prose(entry)}
+        names = {name + suffix for name, entry in entries.items() for suffix in results.prose(entry)}
         return match[0] if match["name"] in names else NOT_RECORDED
 
     text = re.sub(
@@ -116,7 +113,7 @@ def _sphinx():
     command = [str(program), "build", str(STAGE), "--path-output", str(out)]
     done = subprocess.run([*command, "-W", "-n", "--keep-going"], capture_output=True, text=True, cwd=ROOT)
     log = done.stdout + done.stderr
-    write(BUILD / "html.log", log)
+    results.write(BUILD / "html.log", log)
     if done.returncode:
         lines = [line for line in log.splitlines() if re.search("WARNING|ERROR|[Ee]xception", line)]
         report = "\n  ".join(lines or log.splitlines()[-20:])

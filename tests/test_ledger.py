@@ -1,0 +1,121 @@
+"""The ledger: verdicts are computed by one rule, and its file is sound."""
+
+import re
+
+import pytest
+
+from chapters import notebooks_by_stem
+from lif import ledger
+from project import ROOT
+
+CLAIM = {
+    "id": "a",
+    "source": "gerum2021",
+    "claim": "It works.",
+    "chapter": "09-test",
+    "metric": "accuracy",
+    "confirm": {"quick": [0.9, 1], "full": [0.95, None]},
+    "qualify": {"quick": [0.5, 1], "full": [0.8, 1]},
+}
+
+
+def run(value, source="real"):
+    return {"numbers": {"source": source, "accuracy": {"mean": value, "sd": 0.0, "n": 1, "values": [value]}}}
+
+
+@pytest.mark.parametrize(
+    "value, profile, expected",
+    [
+        (0.92, "quick", ledger.HOLDS),
+        (0.9, "quick", ledger.HOLDS),  # a band includes its ends
+        (0.92, "full", ledger.QUALIFIED),
+        (0.6, "quick", ledger.QUALIFIED),
+        (0.6, "full", ledger.FAILS),
+        (0.99, "full", ledger.HOLDS),
+        (0.1, "quick", ledger.FAILS),
+    ],
+)
+def test_a_verdict_follows_from_the_bands(value, profile, expected):
+    assert ledger.judge(CLAIM, run(value), profile) == expected
+
+
+@pytest.mark.parametrize(
+    "missing", [None, {"numbers": {"source": "real"}}, run(0.99, "stand-in"), {"numbers": {}}]
+)
+def test_nothing_measured_on_real_data_is_not_tested(missing):
+    assert ledger.judge(CLAIM, missing, "quick") == ledger.UNTESTED
+
+
+def test_the_full_run_decides_where_there_is_one():
+    assert ledger.verdict(CLAIM, run(0.99), run(0.6)) == (ledger.FAILS, "full")
+    assert ledger.verdict(CLAIM, run(0.99), None) == (ledger.HOLDS, "quick")
+    assert ledger.verdict(CLAIM, run(0.99, "stand-in"), None) == (ledger.UNTESTED, "")
+    open_claim = CLAIM | {"confirm": {"quick": None, "full": None}}
+    assert ledger.verdict(open_claim, run(0.99), run(0.99)) == (ledger.UNTESTED, "")
+
+
+def test_a_check_outside_its_band_is_named_with_its_reason():
+    check = {
+        "chapter": "09-test",
+        "metric": "accuracy",
+        "quick": [0.9, 1],
+        "full": None,
+        "why": "a guess does better",
+    }
+    book = {"claims": [], "checks": [check]}
+    (found,) = ledger.violations(book, {"09-test": run(0.5)}, "quick")
+    assert found == "09-test: accuracy = 0.5 (quick), expected 0.9 to 1: a guess does better"
+    assert ledger.violations(book, {"09-test": run(0.95)}, "quick") == []
+    assert ledger.violations(book, {"09-test": run(0.5)}, "full") == []
+    assert ledger.violations(book, {"09-test": run(0.5, "stand-in")}, "quick") == []
+    assert ledger.violations(book, {}, "quick") == []
+
+
+def written(tmp_path, text):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "claims.yml").write_text(text)
+    return tmp_path
+
+
+ENTRY = "{id: a, source: s, claim: c, chapter: 09-t, metric: m, confirm: {quick: [0, 1]}}"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (f"claims: [{ENTRY}, {ENTRY}]\nchecks: []", "received twice: a"),
+        ("claims: [{id: a, source: s}]\nchecks: []", "entry a of the ledger lacks"),
+        (f"claims: [{ENTRY.replace('metric', 'mertic')}]\nchecks: []", "unknown .'mertic'."),
+        (f"claims: [{ENTRY.replace('[0, 1]', '[0]')}]\nchecks: []", "must be .low, high."),
+        (f"claims: [{ENTRY.replace('quick', 'fast')}]\nchecks: []", "must have bands for quick and full"),
+    ],
+)
+def test_a_ledger_that_is_not_sound_is_refused(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        ledger.load(written(tmp_path, text))
+
+
+def test_the_table_shows_value_band_and_verdict(tmp_path):
+    root = written(tmp_path, f"claims: [{ENTRY}]\nchecks: []")
+    assert "not measured; confirmed by 0 to 1" in ledger.as_html(root)
+    (root / "results" / "quick").mkdir()
+    (root / "results" / "quick" / "09-t.json").write_text('{"numbers": {"source": "real", "m": 0.25}}')
+    assert "<td>0.25; confirmed by 0 to 1</td>" in ledger.as_html(root)
+    assert "<td>holds (quick run)</td>" in ledger.as_html(root)
+    assert ledger.count(root) == {ledger.HOLDS: 1, ledger.QUALIFIED: 0, ledger.FAILS: 0, ledger.UNTESTED: 0}
+
+
+def test_this_ledger_names_what_exists():
+    """Chapters are in the book, metrics in the code of their chapters, sources in the bibliography.
+
+    A claim whose bands are all null is announced, not tested: its metric need not exist yet.
+    """
+    book = ledger.load(ROOT)
+    known = set(re.findall(r"@\w+\{(\w+),", (ROOT / "references.bib").read_text()))
+    assert {claim["source"] for claim in book["claims"]} <= known
+    chapters = notebooks_by_stem()
+    tested = [claim for claim in book["claims"] if any(claim["confirm"].values())]
+    for entry in tested + book["checks"]:
+        assert entry["chapter"] in chapters, entry
+        code = "\n".join(cell.source for cell in chapters[entry["chapter"]].cells if cell.cell_type == "code")
+        assert re.search(rf"\b{entry['metric']}\b", code), entry

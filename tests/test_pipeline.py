@@ -1,0 +1,252 @@
+"""The pipeline on a tiny project of its own: one chapter of two cells, the same tools."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+import render
+from chapters import empty
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from project import ROOT
+
+RECORDING = (
+    "from lif.results import banner, record\n\nbanner()\nrecord(answer=42, twice=[1.0, 3.0])\nprint('seen')"
+)
+
+
+class Project:
+    """A checkout with one chapter, `01-tiny`."""
+
+    def __init__(self, root):
+        self.root = root
+        shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+        (root / "lif").mkdir()
+        for name in ("results.py", "ledger.py"):
+            shutil.copy(ROOT / "lif" / name, root / "lif" / name)
+        (root / "lif" / "__init__.py").write_text("")
+        for name in ("_config.yml", "references.bib", "requirements.txt"):
+            shutil.copy(ROOT / name, root / name)
+        shutil.copytree(ROOT / "assets", root / "assets")
+        (root / "_toc.yml").write_text(
+            "format: jb-book\nroot: intro\nchapters:\n  - file: chapters/01-tiny\n"
+        )
+        (root / "intro.md").write_text("# Tiny\n\nSee {cite}`gerum2021`.\n\n```{bibliography}\n```\n")
+        (root / "chapters").mkdir()
+        self.ledger("[0, 100]")
+        self.chapter(RECORDING)
+
+    def ledger(self, band):
+        check = f"{{chapter: 01-tiny, metric: answer, quick: {band}, full: null, why: it is known}}"
+        (self.root / "results").mkdir(exist_ok=True)
+        (self.root / "results" / "claims.yml").write_text(f"claims: []\nchecks: [{check}]\n")
+
+    def chapter(
+        self, *code, text="The answer is {glue:text}`answer:d`, recorded {glue:text}`full_answer:d`."
+    ):
+        notebook = empty("Tiny")
+        cells = [new_code_cell(source, id=f"code-{number}") for number, source in enumerate(code)]
+        notebook.cells += [*cells, new_markdown_cell(text, id="text")]
+        nbformat.write(notebook, self.root / "chapters" / "01-tiny.ipynb")
+
+    def start(self, command):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LIF_")}
+        environment |= {"LIF_CACHE": str(self.root / "cache")}
+        return subprocess.Popen(
+            [sys.executable, *command],
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *command):
+        process = self.start(command)
+        output, _ = process.communicate(timeout=300)
+        return process.returncode, output
+
+    def build(self):
+        return self.run("tools/book.py", "build")
+
+    def execute(self):
+        """The build up to the numbers, without the HTML."""
+        return self.run(
+            "-c", "import sys; sys.path.insert(0, 'tools'); import book; book.run_chapters('quick')"
+        )
+
+    def results(self):
+        return sorted(path.name for path in (self.root / "results").glob("quick/*"))
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+def test_what_is_executed_again_and_what_is_not(project):
+    status, output = project.execute()
+    assert status == 0 and "01-tiny: executed in" in output
+    path = project.root / "results" / "quick" / "01-tiny.json"
+    first = json.loads(path.read_text())
+    expected = {"mean": 2.0, "sd": pytest.approx(2**0.5), "n": 2, "values": [1.0, 3.0]}
+    assert first["numbers"] == {"source": "real", "answer": 42, "twice": expected}
+    assert first["provenance"]["seeds"] == 2
+    assert {"commit", "lock_sha256", "cpu", "cores", "seconds", "date", "python", "profile"} <= set(
+        first["provenance"]
+    )
+
+    # The prose may change.
+    project.chapter(RECORDING, text="New words.")
+    assert "01-tiny: unchanged" in project.execute()[1]
+
+    # The module, the lock, the code and the data may not.
+    (project.root / "lif" / "dynamics.py").write_text("threshold = 2\n")
+    assert "01-tiny: executed in" in project.execute()[1]
+    assert json.loads(path.read_text())["numbers"] == first["numbers"]
+    with (project.root / "requirements.txt").open("a") as lock:
+        lock.write("# another lock\n")
+    assert "01-tiny: executed in" in project.execute()[1]
+    (project.root / "cache").mkdir()
+    (project.root / "cache" / "mnist.gz").write_bytes(b"data")
+    assert "01-tiny: executed in" in project.execute()[1]
+    project.chapter(RECORDING.replace("42", "43"))
+    assert "01-tiny: executed in" in project.execute()[1]
+    assert json.loads(path.read_text())["numbers"]["answer"] == 43
+
+    # Back to a state that was executed before: nothing to do, and its numbers are back.
+    project.chapter(RECORDING)
+    assert "01-tiny: unchanged" in project.execute()[1]
+    assert json.loads(path.read_text())["numbers"]["answer"] == 42
+
+
+def test_a_failing_chapter_is_reported_and_kept(project):
+    project.chapter(
+        "print('before')", "def fail():\n    raise ValueError('no spikes')\n\nfail()", "print('after')"
+    )
+    status, output = project.build()
+    assert status == 1
+    assert "Chapter 01-tiny failed." in output
+    assert "Code cell 4 of 5 (id code-1):" in output
+    assert "    raise ValueError('no spikes')" in output and "ValueError: no spikes" in output
+    assert "kept: _build/failed/01-tiny.ipynb" in output
+    kept = nbformat.read(project.root / "_build" / "failed" / "01-tiny.ipynb", as_version=4)
+    assert "before" in str(kept.cells) and "after\\n" not in str([cell.get("outputs") for cell in kept.cells])
+    assert project.results() == [] and not (project.root / "_build" / "html").exists()
+
+
+def test_a_kernel_that_dies_is_reported_like_an_error(project):
+    project.chapter("import os\n\nos._exit(1)")
+    status, output = project.build()
+    assert status == 1
+    assert "Chapter 01-tiny failed." in output and "Code cell 3 of 3 (id code-0):" in output
+    assert "DeadKernelError" in output
+
+
+def test_a_number_outside_its_band_stops_the_build_before_the_html(project):
+    project.ledger("[50, 100]")
+    status, output = project.build()
+    assert status == 1
+    assert "01-tiny: answer = 42 (quick), expected 50 to 100: it is known" in output
+    assert (
+        not (project.root / "_build" / "stage").exists() and not (project.root / "_build" / "html").exists()
+    )
+
+
+def test_a_chapter_that_does_not_say_its_data_stops_the_build(project):
+    project.chapter("from lif.results import record\n\nrecord(answer=1)")
+    status, output = project.build()
+    assert status == 1 and "01-tiny: no data source recorded; call banner()" in output
+
+
+def test_the_html_is_swapped_in_only_when_all_is_well(project):
+    status, output = project.build()
+    assert status == 0, output
+    page = project.root / "_build" / "html" / "chapters" / "01-tiny.html"
+    first = page.read_text()
+    assert (
+        'The answer is <span class="pasted-text">42</span>' in first and "<em>not recorded yet</em>" in first
+    )
+    assert "HTML: up to date" in project.build()[1]
+
+    project.chapter(RECORDING, text="A [broken](nowhere.md) reference.")
+    status, output = project.build()
+    assert status == 1 and "nowhere.md" in output and "WARNING" in output
+    assert page.read_text() == first
+    assert project.build()[0] == 1  # not taken for finished the second time
+
+    project.chapter(RECORDING, text="Mended.")
+    status, output = project.build()
+    assert status == 0 and "01-tiny: unchanged" in output and "Mended." in page.read_text()
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_nothing_half_written(project, kind):
+    slow = "import os, pathlib, time\n\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
+    project.chapter(RECORDING, slow)
+    process = project.start(["tools/book.py", "build"])
+    marker = project.root / "pid"
+    _wait(lambda: marker.exists() and marker.read_text())
+    process.send_signal(kind)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "Interrupted." in output
+    _wait(lambda: not Path(f"/proc/{marker.read_text()}").exists())  # the kernel is gone too
+    assert project.results() == []
+    assert list((project.root / "_build").glob("executed/**/*.*")) == []
+    project.chapter(RECORDING)
+    assert "01-tiny: executed in" in project.execute()[1]
+
+
+def test_two_builds_at_once_are_refused(project):
+    hold = "import sys, time; sys.path.insert(0, 'tools'); import book\nwith book.alone():\n print('held', flush=True); time.sleep(60)"
+    first = project.start(["-c", hold])
+    try:
+        assert first.stdout.readline() == "held\n"
+        status, output = project.build()
+        assert status == 1 and "Another build is running" in output
+    finally:
+        first.kill()
+        first.communicate()
+
+
+def test_a_full_run_is_recorded_only_when_it_went_well(project):
+    project.chapter("profile", RECORDING)
+    (project.root / "README.md").write_text(
+        "# Tiny\n<!-- results: made by tools/headline.py -->\nold\n<!-- /results -->\nend\n"
+    )
+    status, output = project.run("tools/book.py", "full", "01-tiny")
+    assert status == 0, output
+    path = project.root / "results" / "full" / "01-tiny.json"
+    recorded = path.read_text()
+    assert json.loads(recorded)["provenance"]["profile"] == "full"
+    assert (project.root / "README.md").read_text().endswith("/results -->\nend\n")
+    project.chapter(RECORDING, "1 / 0")
+    assert project.run("tools/book.py", "full", "01-tiny")[0] == 1
+    assert path.read_text() == recorded
+    status, output = project.run("tools/book.py", "full", "02-typo")
+    assert status == 1 and "No such chapter in _toc.yml: 02-typo" in output
+
+
+def test_only_numbers_that_were_not_recorded_become_words():
+    recorded = {
+        "04-mnist": {"numbers": {"accuracy": {"mean": 0.9, "sd": 0.1, "n": 5, "values": []}}, "timings": {}}
+    }
+    there = "{glue:text}`full_accuracy_sd:.3f` and {glue:text}`accuracy:.3f`"
+    assert render.complete(there, "04-mnist", recorded, {}) == there
+    missing = "{glue:text}`full_rate:.3f` of {glue:text}`../chapters/04-mnist.ipynb::full_accuracy:.3f`"
+    words = "*not recorded yet* of {glue:text}`../chapters/04-mnist.ipynb::full_accuracy:.3f`"
+    assert render.complete(missing, "intro", recorded, {}) == words
+    assert render.complete("<!-- duration -->.", "a", {}, {"a": "8 s"}) == "8 s."
+
+
+def _wait(condition):
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)

@@ -1,0 +1,198 @@
+"""record, recorded, banner and figure: what is written, what is refused, what the page gets."""
+
+import base64
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from lif import results
+
+
+@pytest.fixture
+def run_file(tmp_path, monkeypatch):
+    """As in the pipeline: results go to a folder, and nothing has been recorded before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIF_CHAPTER", "09-test")
+    monkeypatch.setenv("LIF_PROFILE", "quick")
+    monkeypatch.setenv("LIF_RESULTS", str(tmp_path / "out"))
+    return tmp_path / "out" / "quick" / "09-test.json"
+
+
+def numbers(path):
+    return json.loads(path.read_text())["numbers"]
+
+
+def test_scalars_are_written_as_they_are(run_file):
+    results.record(count=np.int64(3), rate=np.float32(0.5), name="constant", works=True)
+    assert numbers(run_file) == {"count": 3, "rate": 0.5, "name": "constant", "works": True}
+
+
+def test_a_flat_sequence_is_one_value_per_seed(run_file):
+    results.record(accuracy=[0.5, 0.7, 0.9], single=np.array([4.0]))
+    written = numbers(run_file)
+    assert written["accuracy"] == {
+        "mean": pytest.approx(0.7),
+        "sd": pytest.approx(0.2),
+        "n": 3,
+        "values": [0.5, 0.7, 0.9],
+    }
+    assert written["single"] == {"mean": 4.0, "sd": 0.0, "n": 1, "values": [4.0]}
+
+
+def test_a_series_stays_a_series(run_file):
+    results.record(curve={"steps": [1, 2], "error": np.array([[0.1], [0.2]])}, matrix=np.eye(2, dtype=int))
+    assert numbers(run_file) == {
+        "curve": {"steps": [1, 2], "error": [[0.1], [0.2]]},
+        "matrix": [[1, 0], [0, 1]],
+    }
+
+
+def test_calls_add_to_each_other_and_times_stand_apart(run_file):
+    results.record(a=1, seconds_per_epoch=2.5)
+    results.record(b=2, training_seconds=30.0)
+    run = json.loads(run_file.read_text())
+    assert run["numbers"] == {"a": 1, "b": 2}
+    assert run["timings"] == {"seconds_per_epoch": 2.5, "training_seconds": 30.0}
+    assert run["provenance"]["profile"] == "quick"
+    assert run["provenance"]["numpy"] == np.__version__
+
+
+def test_equal_numbers_are_equal_files(run_file):
+    results.record(b=0.1, a=[1, 2])
+    first = run_file.read_bytes()
+    run_file.unlink()
+    results.record(a=[1, 2])
+    results.record(b=0.1)
+    assert run_file.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, [1.0, math.nan], {"x": [-math.inf]}, np.float32("nan")]
+)
+def test_a_number_that_is_not_finite_is_refused_by_name(run_file, value):
+    with pytest.raises(ValueError, match=r"loss must be finite, received (nan|-?inf)"):
+        results.record(fine=1, loss=value)
+    assert not run_file.exists()
+
+
+def test_other_values_are_refused(run_file):
+    with pytest.raises(ValueError, match="accuracy must hold at least one value"):
+        results.record(accuracy=[])
+    with pytest.raises(TypeError, match="model must be a number, a string, a sequence or a dict"):
+        results.record(model=object())
+
+
+def test_outside_the_pipeline_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("LIF_CHAPTER", "LIF_PROFILE", "LIF_RESULTS"):
+        monkeypatch.delenv(name, raising=False)
+    assert results.record(a=1) == {"a": 1}
+    results.banner(SimpleNamespace(name="mnist", source="stand-in"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "run.json"
+    results.write(path, "old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(results.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        results.write(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_prose_gets_each_number_and_its_recorded_twin(run_file, tmp_path, monkeypatch):
+    entry = {"mean": 0.9, "sd": 0.1, "n": 5, "values": [0.9] * 5}
+    full = {"numbers": {"accuracy": entry}, "timings": {"seconds_per_epoch": 7.0}, "provenance": {}}
+    results.write(tmp_path / "results" / "full" / "09-test.json", results.dumps(full))
+    glued = {}
+    monkeypatch.setattr(results, "_glue", glued.__setitem__)
+    results.record(accuracy=[0.5, 0.7], seconds_per_epoch=1.0, new=3, curve=[[1]])
+    assert glued.pop("full_new") != glued["new"]  # NaN: not recorded
+    assert glued == {
+        "accuracy": 0.6,
+        "accuracy_sd": pytest.approx(0.2 / math.sqrt(2)),
+        "accuracy_n": 2,
+        "full_accuracy": 0.9,
+        "full_accuracy_sd": 0.1,
+        "full_accuracy_n": 5,
+        "seconds_per_epoch": 1.0,
+        "full_seconds_per_epoch": 7.0,
+        "new": 3,
+    }
+
+
+def test_recorded_is_found_by_name_and_from_the_chapters_folder(run_file, tmp_path, monkeypatch):
+    assert results.recorded() is None
+    results.write(tmp_path / "results" / "full" / "09-test.json", '{"numbers": {"a": 1}}')
+    assert results.recorded()["numbers"] == {"a": 1}
+    monkeypatch.delenv("LIF_CHAPTER")
+    (tmp_path / "chapters").mkdir()
+    monkeypatch.chdir(tmp_path / "chapters")
+    assert results.recorded("09-test")["numbers"] == {"a": 1}
+    monkeypatch.setenv("JPY_SESSION_NAME", "chapters/09-test.ipynb")
+    assert results.recorded()["numbers"] == {"a": 1}
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What goes onto the page: a list of (HTML, plain text)."""
+    displayed = []
+    monkeypatch.setattr(results, "_display", lambda markup, text: displayed.append((markup, text)))
+    return displayed
+
+
+def test_real_data_get_a_quiet_line(run_file, shown):
+    results.banner(
+        SimpleNamespace(name="mnist", source="cache"), SimpleNamespace(name="iris", source="scikit-learn")
+    )
+    assert numbers(run_file)["source"] == "real"
+    assert shown[0][1] == "Profile: quick. Data: mnist (cache), iris (scikit-learn)."
+    assert "Warning" not in shown[0][0]
+
+
+def test_a_stand_in_is_a_warning_and_judges_nothing(run_file, shown):
+    results.banner(SimpleNamespace(name="mnist", source="stand-in"))
+    assert numbers(run_file)["source"] == "stand-in"
+    assert "Warning" in shown[0][0] and "the real mnist data could not be found" in shown[0][1]
+
+
+def test_a_full_run_does_not_begin_on_a_stand_in(run_file, monkeypatch):
+    monkeypatch.setenv("LIF_PROFILE", "full")
+    with pytest.raises(RuntimeError, match="needs the real data; only a stand-in was found for mnist"):
+        results.banner(SimpleNamespace(name="mnist", source="stand-in"))
+
+
+def test_the_page_shows_where_the_full_run_comes_from(run_file, tmp_path, shown):
+    run = {"numbers": {}, "provenance": {"commit": "abc123", "cpu": "<fast>", "data": {"mnist": "cache"}}}
+    results.write(tmp_path / "results" / "full" / "09-test.json", json.dumps(run))
+    results.banner()
+    assert "<details>" in shown[0][0] and "abc123" in shown[0][0] and "mnist (cache)" in shown[0][0]
+    assert "&lt;fast&gt;" in shown[0][0]
+
+
+def test_a_figure_is_a_described_reproducible_svg_and_is_closed(shown):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    for _ in range(2):
+        with plt.style.context("lif.book"):
+            figure, axes = plt.subplots()
+            axes.plot([0, 1], label="a")
+            results.figure(figure, alt='A line that rises from 0 to "1".')
+    assert plt.get_fignums() == []
+    assert shown[0] == shown[1]
+    assert 'alt="A line that rises from 0 to &quot;1&quot;."' in shown[0][0]
+    svg = base64.b64decode(shown[0][0].split("base64,")[1].split('"')[0])
+    assert b"<svg" in svg and b"<dc:date>" not in svg
+
+
+def test_a_figure_without_words_is_refused():
+    with pytest.raises(ValueError, match="alt must describe the figure"):
+        results.figure(None, alt=" ")
