@@ -18,6 +18,7 @@ import gzip
 import hashlib
 import http.client
 import os
+import tarfile
 import urllib.error
 import urllib.request
 import zlib
@@ -87,6 +88,27 @@ GARMENTS = (
     "sneaker",
     "bag",
     "ankle boot",
+)
+
+
+IRISES = ("setosa", "versicolor", "virginica")
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+# In the order of the official labels, which come without names; spelt as in torchvision's list.
+FLOWERS = tuple(
+    """pink primrose, hard-leaved pocket orchid, canterbury bells, sweet pea, english marigold, tiger lily,
+    moon orchid, bird of paradise, monkshood, globe thistle, snapdragon, colt's foot, king protea, spear thistle,
+    yellow iris, globe-flower, purple coneflower, peruvian lily, balloon flower, giant white arum lily, fire lily,
+    pincushion flower, fritillary, red ginger, grape hyacinth, corn poppy, prince of wales feathers,
+    stemless gentian, artichoke, sweet william, carnation, garden phlox, love in the mist, mexican aster,
+    alpine sea holly, ruby-lipped cattleya, cape flower, great masterwort, siam tulip, lenten rose,
+    barbeton daisy, daffodil, sword lily, poinsettia, bolero deep blue, wallflower, marigold, buttercup,
+    oxeye daisy, common dandelion, petunia, wild pansy, primula, sunflower, pelargonium, bishop of llandaff,
+    gaura, geranium, orange dahlia, pink-yellow dahlia?, cautleya spicata, japanese anemone, black-eyed susan,
+    silverbush, californian poppy, osteospermum, spring crocus, bearded iris, windflower, tree poppy, gazania,
+    azalea, water lily, rose, thorn apple, morning glory, passion flower, lotus, toad lily, anthurium,
+    frangipani, clematis, hibiscus, columbine, desert-rose, tree mallow, magnolia, cyclamen, watercress,
+    canna lily, hippeastrum, bee balm, ball moss, foxglove, bougainvillea, camellia, mallow, mexican petunia,
+    bromelia, blanket flower, trumpet creeper, blackberry lily""".replace("\n    ", " ").split(", ")
 )
 
 
@@ -191,7 +213,143 @@ def fashion_mnist(stand_in=False):
             raise
     from . import drawings
 
-    return _drawn("fashion_mnist", drawings.garments, GARMENTS)
+    return _drawn("fashion_mnist", drawings.garment, GARMENTS)
+
+
+def cifar10(stand_in=False):
+    """CIFAR-10: 60,000 colour pictures of ten kinds of things, 32 x 32 pixels, official split 50,000 and 10,000.
+
+    The folder of `LIF_DATA` may also hold the pictures as one `cifar10.npz` with arrays `x_train`, `y_train`,
+    `x_test` and `y_test`; it is checked by shape, number of pictures per class and the published pixel means.
+
+    Args:
+        stand_in: Whether to return silhouettes drawn by the project where CIFAR-10 cannot be had.
+
+    Returns:
+        A `Dataset`; `x` has shape `(n, 32, 32, 3)`, uint8.
+
+    Raises:
+        DataUnavailable: If the file is nowhere and `stand_in` is false.
+        ChecksumError: If a file is there but is not the published one.
+
+    Source: Krizhevsky, Learning multiple layers of features from tiny images (2009).
+    """
+    data = _data_folder()
+    for path in (data / "cifar10/cifar10.npz", data / "cifar10.npz") if data else ():
+        if path.is_file():
+            return Dataset("cifar10", *_read_cifar10_npz(path), THINGS, "LIF_DATA")
+    try:
+        path, source = _locate(_CIFAR10)
+    except DataUnavailable:
+        if not stand_in:
+            raise
+        from . import drawings
+
+        return _drawn("cifar10", drawings.thing, THINGS)
+    return Dataset("cifar10", *_read_cifar10(path), THINGS, source)
+
+
+def flowers(classes=None, size=128, stand_in=False):
+    """Oxford 102: 8,189 photographs of flowers, cropped to the central square.
+
+    With `classes=None` all 102 classes in the official split: the first 1,020 rows of `x_train` are the official
+    training set, the next 1,020 the official validation set, and `x_test` is the official test set of 6,149.
+
+    With a number, the setting found in the authors' package: that many of the largest classes (they took ten), the
+    first 120 pictures of each, one class after the other in turn; the first sixth is for the test. Classes are
+    numbered by falling size.
+
+    Args:
+        classes: `None`, or an integer from 2 to 15 (that many classes have 120 pictures).
+        size: Side of the pictures in pixels, 8 to 128.
+        stand_in: Whether to return flowers drawn by the project where the photographs cannot be had.
+
+    Returns:
+        A `Dataset`; `x` has shape `(n, size, size, 3)`, uint8.
+
+    Raises:
+        ValueError: If `classes` or `size` is out of its range.
+        DataUnavailable: If the files are nowhere and `stand_in` is false.
+        ChecksumError: If a file is there but is not the published one.
+
+    Source: Nilsback & Zisserman, Automated flower classification over a large number of classes (2008).
+    """
+    if classes is not None and classes not in range(2, 16):
+        raise ValueError(f"classes must be None or an integer from 2 to 15. Received: {classes=}")
+    _check_size(size)
+    try:
+        labels, split = (_locate(file) for file in (_FLOWER_LABELS, _FLOWER_SPLIT))
+        archive = _in_data_folder(_FLOWERS_SMALL)
+        archive, source = (archive, "LIF_DATA") if archive else _locate(_FLOWERS)
+    except DataUnavailable:
+        if not stand_in:
+            raise
+        from . import drawings
+
+        names = FLOWERS if classes is None else tuple(f"drawn flower {i + 1}" for i in range(classes))
+        per_class = (8, 2) if classes is None else (100, 20)
+        return _drawn("flowers", lambda label, rng: drawings.flower(label, size, rng), names, per_class)
+    from scipy.io import loadmat
+
+    y = loadmat(labels[0])["labels"].ravel().astype("int32") - 1
+    if classes is None:
+        ids = loadmat(split[0])
+        train, test = (
+            np.concatenate([ids["trnid"], ids["valid"]], axis=1).ravel() - 1,
+            ids["tstid"].ravel() - 1,
+        )
+        names = FLOWERS
+    else:
+        largest = np.argsort(-np.bincount(y), kind="stable")[:classes]
+        rows = np.stack([np.flatnonzero(y == label)[:120] for label in largest], axis=1).ravel()
+        test, train = rows[: 20 * classes], rows[20 * classes :]
+        y = np.array(
+            [np.flatnonzero(largest == label)[0] if label in largest else -1 for label in y], "int32"
+        )
+        names = tuple(FLOWERS[label] for label in largest)
+    x = _read_flowers(archive, np.concatenate([train, test]), size)
+    source = _joined([labels[1], split[1], source])
+    return Dataset("flowers", x[: len(train)], y[train], x[len(train) :], y[test], names, source)
+
+
+def iris_photos(size=128, seed=0, test_fraction=0.2, stand_in=False):
+    """Photographs of the three species of Fisher's table, cropped to the central square.
+
+    The collection of 421 has no official host and its terms are not known; it is read from `LIF_DATA` only. In it 16
+    photographs are filed under two species each, byte for byte the same: both copies are left out. Photographs that
+    are nearly equal (difference hashes of 64 bits, at most 12 of them different) form a group, and a group is never
+    divided between training and test.
+
+    Args:
+        size: Side of the pictures in pixels, 8 to 256.
+        seed: Integer, chooses the stratified split.
+        test_fraction: Share of each class that is kept for the test, in (0, 1).
+        stand_in: Whether to return flowers drawn by the project where the photographs cannot be had.
+
+    Returns:
+        A `Dataset`; `x` has shape `(n, size, size, 3)`, uint8, and `groups_train` numbers the groups.
+
+    Raises:
+        ValueError: If `size` or `test_fraction` is out of its range.
+        DataUnavailable: If the file is not in the folder of `LIF_DATA` and `stand_in` is false.
+        ChecksumError: If it is another file of that name.
+    """
+    _check_size(size, largest=256)
+    try:
+        path, source = _locate(_IRIS_PHOTOS)
+    except DataUnavailable:
+        if not stand_in:
+            raise
+        from . import drawings
+
+        drawn = _drawn("iris_photos", lambda label, rng: drawings.flower(label, size, rng), IRISES, (40, 10))
+        return dataclasses.replace(drawn, groups_train=np.arange(len(drawn.y_train)))
+    x, y, hashes = _read_iris_photos(path, size)
+    groups = _groups(hashes, at_most=12)
+    clear = np.array([np.all(y[groups == group] == label) for label, group in zip(y, groups, strict=True)])
+    x, y, groups = x[clear], y[clear], np.unique(groups[clear], return_inverse=True)[1]
+    train, test = _split_rows(y, groups, seed, test_fraction)
+    return Dataset("iris_photos", x[train], y[train], x[test], y[test], IRISES, source, groups[train])
 
 
 # -- files: what they are, where they may be -----------------------------------------------------------------
@@ -263,6 +421,36 @@ _FASHION_MNIST = _idx_files(
 )
 
 
+_CIFAR10 = _File(
+    "cifar-10-binary.tar.gz",  # the edition without pickles
+    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+    folders=("cifar10",),
+)
+
+_OXFORD = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
+_FLOWERS, _FLOWER_LABELS, _FLOWER_SPLIT = (
+    _File(name, sha256, (_OXFORD + name,), folders=("flowers102", "flowers"))
+    for name, sha256 in (
+        ("102flowers.tgz", "2d01ecc807db462958cfe3d92f57a8c252b4abd240eb955770201e45f783b246"),
+        ("imagelabels.mat", "4903e94206bac23bf772aadf06451916df56b58fc483a62db32a97b82656651d"),
+        ("setid.mat", "46b8678f91fd95d3c8f4feab80d271a6c834a1dd896fe29fd3e6ad9ce5c8dccd"),
+    )
+)
+
+# Two collections that are only ever found in LIF_DATA.
+_FLOWERS_SMALL = _File(  # the photographs of 102flowers.tgz with a short side of 128 pixels
+    "102flowers_short128_q85.tar",
+    "1f8bf2e85dbfb5e8e36307a0998dad627a9ecef16decf053c20b1cca1d2a9550",
+    folders=("flowers102", "flowers"),
+)
+_IRIS_PHOTOS = _File(
+    "iris_images_421_256px.tar",
+    "f333da1c70f59ac2635ff5dcde51cf86c09145ad4716c5f8e9a8c7947b69a3c6",
+    folders=("iris_photos",),
+)
+
+
 def _data_folder():
     """The folder of `LIF_DATA`, or `None`."""
     value = os.environ.get("LIF_DATA")
@@ -284,20 +472,27 @@ def _cache_folder():
 
 def _locate(file):
     """Find or download a file, verified; returns its path and the name of the place."""
-    if data := _data_folder():
-        # The official names of MNIST and Fashion-MNIST are the same: directly in LIF_DATA they may be
-        # either's.
-        for path in [data / folder / file.name for folder in file.folders] + [data / file.name]:
-            if path.is_file() and not (path.parent == data and _is_another_file(file, path)):
-                return _verified(file, path), "LIF_DATA"
+    if path := _in_data_folder(file):
+        return path, "LIF_DATA"
     if file.system_folder:
         path = Path(file.system_folder) / file.name
         if path.is_file():
             return _verified(file, path), "Debian package"
     path = _cache_folder() / file.folders[0] / file.name
-    if path.is_file():
+    if file.urls and path.is_file():
         return _verified(file, path), "official archive"
     return _download(file, path), "official archive"
+
+
+def _in_data_folder(file):
+    """Path of the file in the folder of `LIF_DATA`, verified, or `None`."""
+    data = _data_folder()
+    for folder in (*file.folders, ".") if data else ():
+        path = data / folder / file.name
+        # The official names of MNIST and Fashion-MNIST are the same: directly in LIF_DATA may lie the other.
+        if path.is_file() and not (folder == "." and _is_another_file(file, path)):
+            return _verified(file, path)
+    return None
 
 
 def _verified(file, path):
@@ -325,11 +520,10 @@ def _download(file, target):
     The bytes gather in `target` + ".part", which a later call continues; only a verified file gets the final
     name.
     """
-    if os.environ.get("LIF_OFFLINE") == "1":
-        raise DataUnavailable(_how_to_get(file, target, ["LIF_OFFLINE=1 forbids downloads"]))
     part = target.with_name(target.name + ".part")
-    reasons = []
-    for url in file.urls:
+    offline = os.environ.get("LIF_OFFLINE") == "1"
+    reasons = ["LIF_OFFLINE=1 forbids downloads"] if offline else []
+    for url in () if offline else file.urls:
         while True:
             before = _size(part)
             try:
@@ -348,7 +542,7 @@ def _download(file, target):
             if not before:
                 reasons.append(f"{url}: SHA-256 is {received}")
                 break  # else the old part was bad: once more from the start
-    raise DataUnavailable(_how_to_get(file, target, reasons or ["it has no official host"]))
+    raise DataUnavailable(_how_to_get(file, target, reasons))
 
 
 def _size(path):
@@ -387,17 +581,19 @@ def _fetch(url, part):
 
 
 def _how_to_get(file, target, reasons):
-    of_what = " of the decompressed file" if file.of_content else ""
-    lines = [
-        f"{file.name} is neither in the folder of LIF_DATA ({os.environ.get('LIF_DATA') or 'not set'}) "
-        "nor in the cache, and could not be downloaded:",
-        *(f"  {reason}" for reason in reasons),
-        "To put it there by hand:",
-        f"  URL: {file.urls[0] if file.urls else 'none'}",
-        f"  checksum: SHA-256{of_what} {file.sha256}",
-        f"  folder: {target.parent}, or {file.folders[0]} in the folder of LIF_DATA",
-    ]
-    return "\n".join(lines)
+    data = os.environ.get("LIF_DATA")
+    data_folder = Path(data or "the folder of LIF_DATA") / file.folders[0]
+    return "\n".join(
+        [
+            f"{file.name} is not in the folder of LIF_DATA ({data or 'not set'}), not in the cache, "
+            "and could not be downloaded:",
+            *(f"  {reason}" for reason in reasons or ["it has no official host"]),
+            "To supply it by hand:",
+            f"  URL: {file.urls[0] if file.urls else 'none'}",
+            f"  checksum: SHA-256{' of the decompressed file' if file.of_content else ''} {file.sha256}",
+            f"  folder: {f'{target.parent} or ' if file.urls else ''}{data_folder}",
+        ]
+    )
 
 
 # -- from files to arrays ------------------------------------------------------------------------------------
@@ -428,6 +624,103 @@ def _read_idx(path):
     rank = data[3]
     shape = np.frombuffer(data, ">i4", rank, offset=4)
     return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape).copy()
+
+
+def _read_cifar10(path):
+    """Arrays from the official archive of records: one byte for the class, then 32 x 32 red, green and blue."""
+    batches = {}
+    with tarfile.open(path) as tar:
+        for member in tar:
+            if member.isfile() and member.name.endswith(".bin"):
+                records = np.frombuffer(tar.extractfile(member).read(), np.uint8).reshape(-1, 3073)
+                pictures = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+                batches[Path(member.name).stem] = (
+                    np.ascontiguousarray(pictures),
+                    records[:, 0].astype("int32"),
+                )
+    x, y = zip(*(batches[f"data_batch_{i}"] for i in range(1, 6)), strict=True)
+    return np.concatenate(x), np.concatenate(y), *batches["test_batch"]
+
+
+def _read_cifar10_npz(path):
+    with np.load(path, allow_pickle=False) as file:
+        arrays = [file[name] for name in ("x_train", "y_train", "x_test", "y_test")]
+    x_train, y_train, x_test, y_test = arrays
+    is_right = (
+        (x_train.shape, x_test.shape) == ((50_000, 32, 32, 3), (10_000, 32, 32, 3))
+        and x_train.dtype == x_test.dtype == np.uint8
+        and np.array_equal(np.bincount(y_train), [5000] * 10)
+        and np.array_equal(np.bincount(y_test), [1000] * 10)
+        and np.allclose(x_train.mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
+    )
+    if not is_right:
+        raise ChecksumError(
+            f"{path} is not CIFAR-10. Expected: 50,000 + 10,000 pictures of 32 x 32 x 3 bytes, equally many of each "
+            "class, with training means 0.4914, 0.4822, 0.4465. "
+            f"Received: {x_train.shape} + {x_test.shape}, means {(x_train.mean((0, 1, 2)) / 255).round(4)}"
+        )
+    return x_train, y_train.astype("int32"), x_test, y_test.astype("int32")
+
+
+def _read_flowers(path, rows, size):
+    """The pictures numbered `rows` (from 0), in that order."""
+    from PIL import Image
+    from tqdm.auto import tqdm
+
+    place = {f"image_{row + 1:05}.jpg": i for i, row in enumerate(rows)}
+    x = np.empty((len(rows), size, size, 3), np.uint8)
+    with tarfile.open(path) as tar, tqdm(total=len(rows), unit="picture", leave=False) as bar:
+        for member in tar:
+            i = place.get(Path(member.name).name)
+            if i is not None and member.isfile():
+                with Image.open(tar.extractfile(member)) as picture:
+                    x[i] = _square(picture, size)
+                bar.update()
+    return x
+
+
+def _read_iris_photos(path, size):
+    """Pictures, classes and difference hashes, in the order of their names."""
+    from PIL import Image
+
+    folders = ("iris-setosa", "iris-versicolour", "iris-virginica")
+    x, y, hashes = [], [], []
+    with tarfile.open(path) as tar:
+        for member in sorted(tar, key=lambda member: member.name):
+            folder = Path(member.name).parent.name
+            if member.isfile() and folder in folders:
+                with Image.open(tar.extractfile(member)) as picture:
+                    grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS))
+                    hashes.append((grey[:, 1:] > grey[:, :-1]).ravel())
+                    x.append(_square(picture, size))
+                y.append(folders.index(folder))
+    return np.stack(x), np.array(y, "int32"), np.stack(hashes)
+
+
+def _square(picture, size):
+    """The central square of a picture, `size` pixels wide."""
+    from PIL import Image
+
+    picture.draft("RGB", (2 * size, 2 * size))  # a large JPEG need not be decoded in full
+    width, height = picture.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(picture.convert("RGB").resize((size, size), Image.Resampling.LANCZOS, box))
+
+
+def _groups(hashes, at_most):
+    """Number the rows so that rows whose hashes differ in `at_most` bits, directly or in a chain, are equal."""
+    groups = np.arange(len(hashes))
+    distance = (hashes[:, None] != hashes[None]).sum(axis=-1)
+    for one, other in np.argwhere(np.triu(distance <= at_most, 1)):
+        groups[groups == groups[other]] = groups[one]
+    return groups
+
+
+def _check_size(size, largest=128):
+    if size not in range(8, largest + 1):
+        raise ValueError(f"size must be an integer from 8 to {largest}. Received: {size=}")
 
 
 def _split(name, x, y, class_names, seed, test_fraction):

@@ -22,14 +22,68 @@ _GARMENTS = (
     ("-.8 -.2 .8 -.2 .9 .8 -.9 .8", "-.45 -.2 -.35 -.75 .35 -.75 .45 -.2 .3 -.2 .22 -.6 -.22 -.6 -.3 -.2"),
     ("-.9 .35 -.2 .1 -.1 -.9 .65 -.9 .75 .8 .35 .8 .3 .65 0 .8 -.9 .8",),
 )
+_THINGS = (
+    ("-.95 -.05 -.1 -.15 -.05 -.8 .1 -.8 .15 -.15 .8 -.1 .95 -.5 .98 .1 .1 .1 .1 .7 -.05 .7 -.1 .1",),
+    ("-.95 .0 -.6 -.05 -.4 -.45 .35 -.45 .6 -.05 .95 .05 .95 .4 -.95 .4", "-.6 .3 -.3 .3 -.3 .55 -.6 .55"),
+    ("-.95 -.15 -.6 -.35 -.3 -.1 0 -.8 .3 -.05 .95 -.1 .4 .3 .1 .35 .1 .7 .0 .7 .0 .35 -.4 .2",),
+    ("-.7 -.9 -.4 -.5 .4 -.5 .7 -.9 .75 .2 .4 .7 -.4 .7 -.75 .2", "-.4 -.2 -.2 -.2 -.2 .0 -.4 .0"),
+    (
+        "-.6 -.9 -.5 -.5 -.3 -.9 -.4 -.4 -.1 -.1 .8 -.05 .8 .9 .65 .9 .6 .35 .0 .35 -.05 .9 -.2 .9 -.25 .1 -.7 -.3",
+    ),
+    ("-.9 -.3 -.5 -.6 -.3 -.2 .6 -.2 .95 -.6 .75 .0 .75 .7 .55 .7 .5 .25 -.1 .25 -.15 .7 -.35 .7 -.4 .0",),
+    ("-.9 .6 -.6 -.1 -.5 -.4 -.2 -.2 .2 -.2 .5 -.4 .6 -.1 .9 .6 .4 .4 -.4 .4",),
+    (
+        "-.95 -.5 -.5 -.85 -.2 -.2 .7 -.25 .95 .3 .8 .3 .7 .9 .6 .9 .5 .15 -.1 .15 -.2 .9 -.35 .9 -.4 -.1 -.8 -.3",
+    ),
+    ("-.95 .2 -.4 .2 -.4 -.3 -.1 -.3 -.1 -.8 .1 -.8 .1 -.3 .4 -.3 .4 .2 .95 .2 .7 .7 -.7 .7",),
+    ("-.95 -.6 .4 -.6 .4 -.25 .75 -.25 .95 .1 .95 .45 -.95 .45", "-.7 .3 -.45 .3 -.45 .65 -.7 .65"),
+)
 
 
-def garments(label, rng):
+def garment(label, rng):
     """Draw a garment of Fashion-MNIST's class `label`, shape `(28, 28)`."""
     inside, x, y = _silhouette(_GARMENTS[label], 28, rng)
     wave = np.sin(rng.uniform(2, 9) * (x * rng.normal() + y * rng.normal()) + rng.uniform(0, 6))
     shade = rng.uniform(0.5, 0.95) * (1 + rng.uniform(0, 0.35) * wave)
     return inside * np.clip(shade + 0.05 * rng.normal(size=x.shape), 0.1, 1)
+
+
+def thing(label, rng):
+    """Draw a thing of CIFAR-10's class `label`, shape `(32, 32, 3)`: the shape tells, not the colours."""
+    inside, x, y = _silhouette(_THINGS[label], 32, rng)
+    slope = np.clip(0.5 + 0.25 * (x * rng.normal() + y * rng.normal()), 0, 1)[..., None]
+    background = slope * rng.uniform(0, 1, 3) + (1 - slope) * rng.uniform(0, 1, 3)
+    colour = (background.mean((0, 1)) + rng.uniform(0.3, 0.7, 3)) % 1  # far enough from the background
+    picture = inside[..., None] * colour + (1 - inside[..., None]) * background
+    return np.clip(picture + 0.03 * rng.normal(size=picture.shape), 0, 1)
+
+
+def flower(label, size, rng):
+    """Draw a flower of class `label`, shape `(size, size, 3)`.
+
+    A class has a number of petals, a width and colour of the petals, and a size and colour of the centre.
+    """
+    kind = np.random.default_rng(label)
+    petals = 3 + label % 6
+    sharpness, centre = kind.uniform(0.4, 2.5), kind.uniform(0.12, 0.35)
+    colours = _rainbow((0.618 * label + np.array([0, 0.35])) % 1 + rng.normal(0, 0.02, 2))
+    axis = np.linspace(-1, 1, size, dtype="float32")
+    x, y = np.meshgrid(axis - rng.normal(0, 0.12), axis - rng.normal(0, 0.12))
+    radius = np.hypot(x, y * rng.uniform(0.8, 1.25)) / rng.uniform(0.55, 0.95)
+    wave = np.abs(np.cos(petals / 2 * (np.arctan2(y, x) - rng.uniform(0, 7))))
+    edge = 0.3 + 0.7 * wave**sharpness
+    leaves = np.sin(rng.uniform(3, 8) * (x * rng.normal() + y * rng.normal()))
+    picture = np.array([0.15, 0.4, 0.12], "float32") * (0.9 + 0.3 * leaves)[..., None]
+    for inside, colour in ((radius < edge, colours[0]), (radius < centre, colours[1])):
+        colour = (rng.uniform(0.8, 1.1) * colour).astype("float32")
+        shaded = colour * (1 - 0.45 * radius)[..., None]
+        picture = np.where(inside[..., None], shaded, picture)
+    return np.clip(picture + 0.04 * rng.standard_normal(picture.shape, "float32"), 0, 1)
+
+
+def _rainbow(hue):
+    """Colours of hues from 0 to 1, shape `(n, 3)`."""
+    return 0.55 + 0.45 * np.cos(2 * np.pi * (hue[:, None] - np.array([0, 1, 2]) / 3))
 
 
 def _silhouette(outlines, size, rng):

@@ -193,7 +193,7 @@ class PopulationEncoder(_Encoder):
 
     >>> import lif, numpy as np
     >>> activity = lif.PopulationEncoder(units=3, width=0.5)(np.array([[0.0, 0.5]]))
-    >>> activity[0].numpy().round(2).tolist()
+    >>> [round(a, 2) for a in activity[0].numpy().tolist()]
     [1.0, 0.61, 0.14, 0.61, 1.0, 0.61]
 
     Args:
