@@ -127,8 +127,9 @@ def _backpropagate(gradients, potential, is_open, leak, rule, leak_gradient):
     """Backward pass: the gradient of every input, and of the leak in every neuron of the batch."""
     zeros = ops.zeros_like(potential[:, 0])
     decay = 1.0 - ops.cast(leak, zeros.dtype)
-    # Large potentials make the product with the gradient of an attached reset overflow; inf - inf would be NaN.
-    largest = 1e38
+    # Large potentials make two products overflow: with the gradient of an attached reset, and in the sum for the leak.
+    # Bounds that leave room for the sums keep inf - inf, which is NaN, from arising.
+    largest, largest_term = 1e38, 1e30
 
     def step(carry, inputs):
         m, closed, leak_sum = carry  # m, and the gradient that a closed step hands on, both of step t + 1
@@ -140,7 +141,7 @@ def _backpropagate(gradients, potential, is_open, leak, rule, leak_gradient):
         if is_open is not None:
             slope = ops.where(is_open, slope, 0.0)
         if leak_gradient:
-            leak_sum = leak_sum - ops.clip(m * _after_reset(v, s, rule), -largest, largest)
+            leak_sum = leak_sum - ops.clip(m * _after_reset(v, s, rule), -largest_term, largest_term)
         through = decay * m if is_open is None else decay * m + closed
         g = _as_state(e) * slope + (ops.where(s, 0.0, through) if rule.reset == "zero" else through)
         if rest:

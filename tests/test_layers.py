@@ -1,0 +1,217 @@
+"""The layers as Keras layers: shapes, checks, saving, training, precision."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import lif
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(0.3, 0.6, (4, 9, 6)).astype("float32")
+FULL_OPTIONS = dict(
+    threshold=0.8,
+    reset="subtract",
+    refractory=2,
+    floor=-0.25,
+    surrogate=lif.surrogates.superspike(beta=3.0),
+    detach_reset=False,
+)
+
+
+def network(*hidden, inputs=(None, 6), outputs=3):
+    return keras.Sequential(
+        [layers.Input(inputs), layers.Dense(5), *hidden, layers.Dense(outputs), lif.LeakyIntegrator(leak=0.05)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"leak": 1.1}, r"leak.*\[0, 1\].*1.1"),
+        ({"leak": -0.01}, r"leak.*\[0, 1\].*-0.01"),
+        ({"leak": float("nan")}, r"leak.*\[0, 1\].*nan"),
+        ({"leak": [0.1, 2.0]}, r"leak.*\[0, 1\].*2.0"),
+        ({"threshold": 0}, "threshold.*> 0.*0"),
+        ({"threshold": -1.0}, "threshold.*> 0.*-1.0"),
+        ({"refractory": -1}, "refractory.*>= 0.*-1"),
+        ({"refractory": 1.5}, "refractory.*whole.*1.5"),
+        ({"reset": "soft"}, "reset.*'zero', 'subtract', 'none'.*'soft'"),
+        ({"surrogate": "flat"}, "surrogate.*'constant'.*'flat'"),
+        ({"floor": 0.5}, "floor.*<= 0.*0.5"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    """If this fails, a mistaken argument trains silently, as it does in the authors' package."""
+    with pytest.raises(ValueError, match=message):
+        lif.LIF(**arguments)
+
+
+def test_bad_inputs_are_named():
+    """If this fails, a tensor without a time axis is taken for a sequence."""
+    with pytest.raises(ValueError, match=r"\(batch, time, \*units\).*Received.*\(4, 6\)"):
+        lif.LIF()(X[:, 0])
+    with pytest.raises(ValueError, match=r"leak.*\(6,\).*\(4,\)"):
+        lif.LIF(leak=[0.1, 0.1, 0.2, 0.3])(X)
+    with pytest.raises(ValueError, match="known number of units"):
+        lif.LIF(trainable_leak=True)(keras.Input((5, None)))
+
+
+@pytest.mark.parametrize("units", [(1,), (6,), (4, 3), (2, 3, 2)])
+@pytest.mark.parametrize("trainable_leak", [False, True])
+def test_shapes_are_those_promised(units, trainable_leak):
+    """If this fails, a functional model is built with other shapes than it computes."""
+    x = np.ones((2, 7, *units), "float32")
+    for layer in (lif.LIF(trainable_leak=trainable_leak), lif.LeakyIntegrator()):
+        y = layer(x)
+        symbolic = layer(keras.Input((None, *units)))
+        assert tuple(y.shape) == layer.compute_output_shape(x.shape)
+        assert len(symbolic.shape) == len(y.shape) and tuple(symbolic.shape[2:]) == tuple(y.shape[2:])
+    spikes, potential = lif.LIF(return_potential=True)(x)
+    assert tuple(spikes.shape) == tuple(potential.shape) == x.shape
+    assert tuple(lif.LeakyIntegrator(return_sequences=True)(x).shape) == x.shape
+
+
+def test_one_leak_per_unit():
+    """With one leak per unit each unit must behave as the layer with that leak alone."""
+    leaks = [0.0, 0.1, 0.2, 0.4, 0.8, 1.0]
+    together = ops.convert_to_numpy(lif.LIF(leak=leaks)(X))
+    for i, leak in enumerate(leaks):
+        assert np.array_equal(together[..., i], ops.convert_to_numpy(lif.LIF(leak=leak)(X))[..., i])
+    drawn = lif.LIF(leak=keras.initializers.RandomNormal(0.0, 0.1, seed=1), trainable_leak=True)
+    drawn(X)
+    leak = ops.convert_to_numpy(drawn.trainable_weights[0])
+    assert leak.shape == (6,) and leak.min() >= 0 and len(set(leak)) > 2
+
+
+def test_a_trained_leak_learns_and_stays_in_the_unit_interval():
+    """In the authors' package a trained leak leaves [0, 1] and the potential explodes."""
+    keras.utils.set_random_seed(0)
+    hidden = lif.LIF(leak=0.5, trainable_leak=True, surrogate="superspike")
+    model = network(hidden)
+    model.compile(keras.optimizers.SGD(30.0), "mse")
+    model.fit(X, RNG.normal(size=(4, 3)), epochs=5, verbose=0)
+    leak = ops.convert_to_numpy(hidden.trainable_weights[0])
+    assert np.all((leak >= 0) & (leak <= 1)) and np.any(leak != 0.5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_trains_with_any_number_of_steps(jit_compile):
+    """One compiled model must take sequences of any length, with and without XLA."""
+    keras.utils.set_random_seed(0)
+    model = network(lif.LIF(refractory=1))
+    model.compile("adam", "mse", jit_compile=jit_compile)
+    for steps in (9, 4, 1):
+        loss = model.fit(X[:, :steps], np.ones((4, 3)), verbose=0).history["loss"][0]
+        assert np.isfinite(loss)
+        assert model.predict(X[:, :steps], verbose=0).shape == (4, 3)
+
+
+def test_the_loss_falls():
+    """If this fails, the gradient does not point downhill in a small network."""
+    keras.utils.set_random_seed(1)
+    x = RNG.uniform(0, 1, (64, 10, 6)).astype("float32")
+    y = (x.mean((1, 2)) > 0.5).astype("int32")
+    model = network(lif.LIF(), outputs=2)
+    model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = model.fit(x, y, epochs=40, verbose=0).history["loss"]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        lif.LIF(leak=0.2, **FULL_OPTIONS),
+        lif.LIF(leak=[0.1, 0.2, 0.3, 0.4, 0.5]),
+        lif.LIF(leak=keras.initializers.RandomUniform(0, 0.5, seed=3), trainable_leak=True),
+    ],
+    ids=["every-option", "array", "trained"],
+)
+def test_saves_and_loads(tmp_path, hidden):
+    """The authors' package drops options on saving; a loaded model must be the saved one in every option."""
+    keras.utils.set_random_seed(2)
+    model = network(lif.LIF.from_config(hidden.get_config()))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.layers[1].get_config() == model.layers[1].get_config()
+    assert np.array_equal(model.predict(X, verbose=0), loaded.predict(X, verbose=0))
+
+
+def test_every_option_is_in_the_config():
+    """If this fails, saving loses an option."""
+    for layer, defaults in ((lif.LIF(**FULL_OPTIONS), lif.LIF()), (lif.LeakyIntegrator(), None)):
+        import inspect
+
+        options = set(inspect.signature(type(layer)).parameters) - {"kwargs"}
+        assert options <= set(layer.get_config())
+        if defaults:
+            changed = {k for k in options if layer.get_config()[k] != defaults.get_config()[k]}
+            assert changed == set(FULL_OPTIONS)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_precision_policies(policy):
+    """Half precision must not change which side of the threshold a slow integrator ends on."""
+    x = np.full((2, 300, 1), 2.0**-7, "float32")  # exact in every format; crosses 1 after 128 steps
+    layer = lif.LIF(leak=0.0, dtype=policy)
+    spikes = layer(x)
+    assert keras.backend.standardize_dtype(spikes.dtype) == layer.compute_dtype
+    assert np.flatnonzero(ops.convert_to_numpy(ops.cast(spikes, "float32"))[0, :, 0]).tolist() == [127, 255]
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_trains_in_half_precision_even_on_huge_inputs(policy):
+    """If this fails, mixed precision gives NaN weights."""
+    keras.utils.set_random_seed(0)
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = network(lif.LIF(trainable_leak=True))
+        model.compile("adam", "mse")
+        for scale in (1.0, 0.0, 1e30):
+            model.fit(X * scale, np.ones((4, 3)), verbose=0)
+            hidden = keras.Sequential(model.layers[:2])(X * scale)
+            assert np.all(np.isfinite(ops.convert_to_numpy(ops.cast(hidden, "float32"))))
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def test_masks_pass_through_and_end_sequences():
+    """Padding at the end must not change the output, as for Keras' own recurrent layers."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None, 6))
+    h = layers.Masking(mask_value=0.0)(inputs)
+    h = lif.LIF()(layers.Dense(5)(h))
+    model = keras.Model(inputs, lif.LeakyIntegrator(leak=0.2)(layers.Dense(3)(h)))
+    padded = np.concatenate([X, np.zeros_like(X)], axis=1)
+    assert model.predict(padded, verbose=0) == pytest.approx(model.predict(X, verbose=0), abs=1e-6)
+
+
+def test_same_seed_same_weights():
+    """Two trainings from one seed must agree to the last digit."""
+
+    def train():
+        keras.utils.set_random_seed(5)
+        model = network(lif.LIF(leak=keras.initializers.RandomUniform(0, 0.3), trainable_leak=True))
+        model.compile("adam", "mse")
+        model.fit(X, np.ones((4, 3)), epochs=3, verbose=0)
+        return model.get_weights()
+
+    assert all(np.array_equal(a, b) for a, b in zip(train(), train(), strict=True))
+
+
+def test_convolutional_neurons():
+    """The layer composes with convolutions over time, channels last."""
+    model = keras.Sequential(
+        [
+            layers.Input((None, 8, 8, 1)),
+            layers.TimeDistributed(layers.Conv2D(4, 3)),
+            lif.LIF(trainable_leak=True),
+            layers.TimeDistributed(layers.Flatten()),
+            layers.Dense(2),
+            lif.LeakyIntegrator(),
+        ]
+    )
+    model.compile("adam", "mse")
+    model.fit(np.ones((2, 5, 8, 8, 1)), np.ones((2, 2)), verbose=0)
+    assert model.predict(np.ones((2, 3, 8, 8, 1)), verbose=0).shape == (2, 2)

@@ -1,0 +1,59 @@
+"""The surrogate derivatives and their names."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import lif
+from lif import reference, surrogates
+
+
+@pytest.mark.parametrize("name", sorted(reference.SURROGATES))
+def test_formula(name):
+    """If this fails, a surrogate is not the function its name and docstring say."""
+    z = np.linspace(-3, 3, 601)
+    assert ops.convert_to_numpy(surrogates.get(name)(ops.convert_to_tensor(z))) == pytest.approx(
+        reference.SURROGATES[name](z), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", sorted(reference.SURROGATES))
+def test_finite_for_any_float(name):
+    """A sigmoid written naively gives NaN at large potentials: the most common numerical complaint of the field."""
+    z = ops.convert_to_tensor(np.array([-3e38, -1e30, -1e5, 0, 1e5, 1e30, 3e38], "float32"))
+    assert np.all(np.isfinite(ops.convert_to_numpy(surrogates.get(name)(z))))
+
+
+def test_names_factories_objects_and_functions_are_understood():
+    """If this fails, one of the documented ways to name a surrogate does not work."""
+    by_name, by_factory = surrogates.get("superspike"), surrogates.get(surrogates.superspike)
+    assert by_name == by_factory == surrogates.superspike(beta=10.0) != surrogates.superspike(beta=3.0)
+
+    def own(z):
+        return 0 * z + 2.0
+
+    assert surrogates.get(own) is own
+
+
+def test_unknown_names_list_the_known_ones():
+    """The authors' package takes an unknown name for None and trains without a gradient; we must not."""
+    with pytest.raises(ValueError, match="surrogate.*'constant'.*'superspike'.*Received.*'superspke'"):
+        lif.LIF(surrogate="superspke")
+    with pytest.raises(ValueError, match="beta.*positive.*-1"):
+        surrogates.superspike(beta=-1)
+    with pytest.raises(TypeError, match="beta.*gamma"):
+        surrogates.superspike(gamma=1)
+
+
+@keras.saving.register_keras_serializable(package="test")
+def box(z):
+    return ops.cast(ops.abs(z) < 0.5, z.dtype)
+
+
+@pytest.mark.parametrize("surrogate", ["constant", surrogates.multi_gaussian(sigma=0.3), box])
+def test_a_surrogate_survives_the_config(surrogate):
+    """If this fails, a loaded model trains with another surrogate than the saved one."""
+    layer = lif.LIF(surrogate=surrogate)
+    again = lif.LIF.from_config(layer.get_config())
+    assert again.surrogate == layer.surrogate
