@@ -762,7 +762,7 @@ def _enlarge(images):
     return _to_bytes(np.pad(large, ((0, 0), (2, 2), (2, 2))))
 
 
-def _drawn(name, draw, class_names, per_class=(200, 40)):
+def _drawn(name, draw, class_names, per_class=(150, 30)):
     """Stand-in: `draw(label, rng)` gives a picture with values from 0 to 1."""
     rng = np.random.default_rng(0)
     arrays = []

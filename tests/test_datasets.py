@@ -1,0 +1,552 @@
+"""Loaders: where files are looked for, what is done with wrong ones, downloads that break, and the real data."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lif import datasets
+from lif.datasets import ChecksumError, DataUnavailable, _File
+
+BODY = np.random.default_rng(0).bytes(100_000)
+REAL = os.environ.get("LIF_DATA")
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def here(path):
+    """Whether the real data of the folder `LIF_DATA` include this file."""
+    found = bool(REAL) and (Path(REAL) / path).is_file()
+    return pytest.mark.skipif(not found, reason=f"LIF_DATA has no {path}")
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path, monkeypatch):
+    """An empty LIF_DATA folder and an empty cache, and no system folders; returns the two paths."""
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    data.mkdir()
+    monkeypatch.setenv("LIF_DATA", str(data))
+    monkeypatch.setenv("LIF_CACHE", str(cache))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("LIF_OFFLINE", raising=False)
+    return data, cache
+
+
+@pytest.fixture
+def real_data(monkeypatch):
+    monkeypatch.setenv("LIF_DATA", REAL)
+    monkeypatch.setenv("LIF_OFFLINE", "1")
+
+
+class Host:
+    """A web server on this machine. `break_after`: bytes sent before it hangs up, once for each entry."""
+
+    def __init__(self):
+        self.files, self.requests, self.break_after, self.resumes = {}, [], [], True
+        host = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked = self.headers.get("Range")
+                host.requests.append((self.path, asked))
+                body = host.files.get(self.path)
+                if body is None:
+                    return self.send_error(404)
+                start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and host.resumes else 0
+                if start >= len(body):
+                    return self.send_error(416)
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Length", str(len(body) - start))
+                self.end_headers()
+                end = start + host.break_after.pop(0) if host.break_after else None
+                self.wfile.write(body[start:end])
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server.server_address[1]}{path}"
+
+
+@pytest.fixture
+def host():
+    host = Host()
+    yield host
+    host.server.shutdown()
+    host.server.server_close()
+
+
+@pytest.fixture
+def file(host):
+    host.files["/thing.bin"] = BODY
+    return _File("thing.bin", sha256(BODY), (host.url("/thing.bin"),), ("things",))
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+# -- the order of look-up ------------------------------------------------------------------------------------
+
+
+def test_order_is_data_folder_then_system_then_cache_then_host(file, host, places, tmp_path):
+    data, cache = places
+    system = tmp_path / "system"
+    file = _File(file.name, file.sha256, file.urls, file.folders, system_folder=str(system))
+    path, source = datasets._locate(file)
+    assert (path, source) == (cache / "things/thing.bin", "official archive") and len(host.requests) == 1
+    assert datasets._locate(file) == (path, source) and len(host.requests) == 1, "the cache is not used"
+    for folder, source in ((system, "Debian package"), (data, "LIF_DATA"), (data / "things", "LIF_DATA")):
+        folder.mkdir(exist_ok=True)
+        (folder / "thing.bin").write_bytes(BODY)
+        assert datasets._locate(file) == (folder / "thing.bin", source)
+    assert len(host.requests) == 1
+
+
+@pytest.mark.parametrize("place", ["data", "cache"])
+def test_a_wrong_file_is_an_error_and_not_passed_over(place, file, host, places):
+    path = places[0 if place == "data" else 1] / "things" / "thing.bin"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not what was published")
+    with pytest.raises(ChecksumError) as error:
+        datasets._locate(file)
+    for part in (
+        str(path),
+        f"Expected: SHA-256 of thing.bin {file.sha256}",
+        sha256(b"not what was published"),
+    ):
+        assert part in str(error.value)
+    assert isinstance(error.value, ValueError)
+    assert host.requests == [] and path.exists(), "a user's file must stay as it is"
+
+
+def test_gzip_files_may_differ_in_their_header_and_not_in_their_content(places):
+    data, _ = places
+    file = _File("a.gz", sha256(BODY), (), ("a",), of_content=True)
+    for header_time in (1, 2):
+        (data / "a.gz").write_bytes(gzip.compress(BODY, mtime=header_time))
+        assert datasets._locate(file)[1] == "LIF_DATA"
+    for wrong in (gzip.compress(BODY + b"!"), gzip.compress(BODY)[:-100], b"no gzip at all"):
+        (data / "a.gz").write_bytes(wrong)
+        with pytest.raises(ChecksumError, match="SHA-256 of the content of a.gz"):
+            datasets._locate(file)
+
+
+def test_a_data_folder_that_is_none_is_an_error(monkeypatch, file):
+    monkeypatch.setenv("LIF_DATA", "/no/such/folder")
+    with pytest.raises(ValueError, match="LIF_DATA must name a folder.*'/no/such/folder'"):
+        datasets._locate(file)
+
+
+def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.delenv("LIF_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert datasets._cache_folder() == tmp_path / "lif-book"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert datasets._cache_folder() == tmp_path / ".cache" / "lif-book"
+
+
+# -- downloads -----------------------------------------------------------------------------------------------
+
+
+def test_a_broken_download_goes_on_where_it_broke(file, host):
+    host.break_after = [30_000, 30_000]
+    path, _ = datasets._locate(file)
+    assert path.read_bytes() == BODY
+    assert [asked for _, asked in host.requests] == [None, "bytes=30000-", "bytes=60000-"]
+
+
+def test_a_later_call_resumes_what_an_interrupted_one_left(file, host, places):
+    part = places[1] / "things" / "thing.bin.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(BODY[:70_000])
+    assert datasets._locate(file)[0].read_bytes() == BODY
+    assert [asked for _, asked in host.requests] == ["bytes=70000-"]
+    assert files_in(places[1]) == ["thing.bin"], "the part is still there"
+
+
+@pytest.mark.parametrize("left", [b"x" * 500, b"x" * len(BODY), b"x" * (len(BODY) + 9)])
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_bad_part_is_thrown_away(file, host, places, left, resumes):
+    host.resumes = resumes
+    part = places[1] / "things" / "thing.bin.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(left)
+    assert datasets._locate(file)[0].read_bytes() == BODY
+    assert files_in(places[1]) == ["thing.bin"]
+
+
+def test_the_next_mirror_is_tried(file, host):
+    host.files["/wrong.bin"] = b"something else"
+    urls = (host.url("/missing.bin"), "http://127.0.0.1:9/refused.bin", host.url("/wrong.bin"), *file.urls)
+    path, _ = datasets._locate(_File(file.name, file.sha256, urls, file.folders))
+    assert path.read_bytes() == BODY
+
+
+def test_a_wrong_download_leaves_nothing(file, host, places):
+    host.files["/thing.bin"] = b"<html>captive portal</html>"
+    with pytest.raises(DataUnavailable, match=f"SHA-256 is {sha256(host.files['/thing.bin'])}"):
+        datasets._locate(file)
+    assert files_in(places[1]) == []
+
+
+def test_only_a_whole_file_gets_its_name(file, host, places, monkeypatch):
+    names = []
+    digest = _File.digest
+    monkeypatch.setattr(_File, "digest", lambda *args: names.append(files_in(places[1])) or digest(*args))
+    datasets._locate(file)
+    assert names == [["thing.bin.part"]], "the file had its name before it was verified"
+
+
+def test_an_interrupted_download_keeps_its_part_only(file, host, places, monkeypatch):
+    monkeypatch.setattr(datasets, "_CHUNK", 10_000)
+
+    class Stop(io.FileIO):
+        def write(self, data):
+            if self.tell() >= 40_000:
+                raise KeyboardInterrupt
+            return super().write(data)
+
+    monkeypatch.setattr(datasets, "open", lambda path, mode: Stop(path, mode), raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        datasets._locate(file)
+    assert files_in(places[1]) == ["thing.bin.part"]
+
+
+def test_data_unavailable_says_what_to_do(places, monkeypatch):
+    data, cache = places
+    monkeypatch.setenv("LIF_OFFLINE", "1")
+    with pytest.raises(DataUnavailable) as error:
+        datasets.mnist()
+    for part in (
+        "LIF_OFFLINE=1",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        str(cache / "mnist"),
+        str(data / "mnist"),
+    ):
+        assert part in str(error.value)
+
+
+def test_offline_asks_no_host(file, host, monkeypatch):
+    monkeypatch.setenv("LIF_OFFLINE", "1")
+    with pytest.raises(DataUnavailable):
+        datasets._locate(file)
+    assert host.requests == []
+
+
+def test_a_cache_that_cannot_be_written_is_a_reason(file, tmp_path, monkeypatch):
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("LIF_CACHE", str(tmp_path / "a file" / "cache"))
+    with pytest.raises(DataUnavailable, match="a file"):
+        datasets._locate(file)
+
+
+# -- formats, with small files made here ---------------------------------------------------------------------
+
+
+def idx(array):
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+    return gzip.compress(header + array.tobytes())
+
+
+@pytest.fixture
+def small_mnist(monkeypatch):
+    """Four small files in the format of MNIST take the place of the published ones; returns arrays and bytes."""
+    rng = np.random.default_rng(1)
+    arrays = [rng.integers(0, 256, (6, 28, 28)), rng.integers(0, 10, 6)]
+    arrays += [rng.integers(0, 256, (4, 28, 28)), rng.integers(0, 10, 4)]
+    arrays = [array.astype("uint8") for array in arrays]
+    packed = [idx(array) for array in arrays]
+    files = [
+        _File(file.name, sha256(p), (), ("mnist",)) for file, p in zip(datasets._MNIST, packed, strict=True)
+    ]
+    monkeypatch.setattr(datasets, "_MNIST", tuple(files))
+    return arrays, {file.name: p for file, p in zip(files, packed, strict=True)}
+
+
+@pytest.mark.parametrize("folder", [".", "mnist"])
+def test_idx_files_are_read(small_mnist, places, folder):
+    arrays, packed = small_mnist
+    (places[0] / folder).mkdir(exist_ok=True)
+    for name, content in packed.items():
+        (places[0] / folder / name).write_bytes(content)
+    data = datasets.mnist(stand_in=True)
+    for got, expected in zip((data.x_train, data.y_train, data.x_test, data.y_test), arrays, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    assert (data.source, data.is_stand_in, data.y_train.dtype) == ("LIF_DATA", False, np.int32)
+
+
+def test_mnist_directly_in_the_folder_is_not_taken_for_fashion_mnist(small_mnist, places, monkeypatch):
+    monkeypatch.setenv("LIF_OFFLINE", "1")
+    fashion = tuple(_File(f.name, f.sha256, (), f.folders, "", True) for f in datasets._FASHION_MNIST)
+    monkeypatch.setattr(datasets, "_FASHION_MNIST", fashion)
+    for name, content in small_mnist[1].items():
+        (places[0] / name).write_bytes(content)
+    with pytest.raises(DataUnavailable):
+        datasets.fashion_mnist()
+
+
+def picture(colour, size=(40, 30)):
+    from PIL import Image
+
+    out = io.BytesIO()
+    image = Image.new("RGB", size, colour)
+    for i in range(size[0]):  # stripes, so that pictures of one colour differ in their hash
+        if (i * colour[0] // 40) % 2:
+            image.paste((0, 0, 0), (i, 0, i + 1, size[1]))
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def write_tar(path, members):
+    with tarfile.open(path, "w") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            if content is None:
+                info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+                tar.addfile(info)
+            else:
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+
+
+def test_members_that_point_outside_an_archive_are_harmless(tmp_path, places):
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    path = folder / "flowers.tar"
+    white = picture((255, 255, 255))
+    write_tar(
+        path,
+        [
+            ("../../evil.txt", b"out"),
+            ("/tmp/lif-evil.txt", b"out"),
+            ("jpg/image_00001.jpg", None),
+            ("../image_00001.jpg", white),
+            ("jpg/image_00002.jpg", picture((200, 0, 0))),
+        ],
+    )
+    before = files_in(tmp_path)
+    x = datasets._read_flowers(path, np.array([1, 0]), 16)
+    assert x.shape == (2, 16, 16, 3) and x[0, ..., 1].max() == 0, "rows are not in the order asked for"
+    assert files_in(tmp_path) == before and not Path("/tmp/lif-evil.txt").exists()
+
+
+def test_pictures_are_cropped_to_the_centre():
+    from PIL import Image
+
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, 10:20] = 255
+    square = datasets._square(Image.fromarray(wide), 10)
+    assert square.shape == (10, 10, 3) and square.min() == 255
+
+
+def test_iris_photos_drops_contradictions_and_keeps_duplicates_together(places, monkeypatch):
+    members = [(f"./iris-setosa/{i}.jpg", picture((40 + 30 * i, 9, 0))) for i in range(5)]
+    members += [(f"./iris-versicolour/{i}.jpg", picture((45 + 30 * i, 9, 200))) for i in range(5)]
+    members += [
+        ("./iris-versicolour/again.jpg", members[5][1]),
+        ("./iris-virginica/wrong.jpg", members[0][1]),
+    ]
+    members += [("../iris-virginica/up.jpg", picture((255, 0, 255))), ("readme.txt", b"no picture")]
+    path = places[0] / "iris_images_421_256px.tar"
+    write_tar(path, members)
+    file = _File(path.name, sha256(path.read_bytes()), (), ("iris_photos",))
+    monkeypatch.setattr(datasets, "_IRIS_PHOTOS", file)
+    x, y, hashes = datasets._read_iris_photos(path, 16)
+    assert len(x) == 13
+    monkeypatch.setattr(
+        datasets, "_groups", lambda hashes, at_most: np.unique(hashes, axis=0, return_inverse=True)[1]
+    )
+    for seed in range(10):
+        data = datasets.iris_photos(size=16, seed=seed, test_fraction=0.5)
+        y = np.concatenate([data.y_train, data.y_test])
+        assert np.bincount(y).tolist() == [4, 6, 1], "the picture of two species is not left out"
+        train, test = ({p.tobytes() for p in x} for x in (data.x_train, data.x_test))
+        assert not train & test, "a picture and its double are on both sides"
+        assert len(data.groups_train) == len(data.y_train)
+
+
+def test_groups_are_chains_of_near_neighbours():
+    line = np.tril(np.ones((6, 64), bool), -1)  # each row one bit from the next
+    far = ~line[:1]
+    groups = datasets._groups(np.concatenate([line[::-1], far]), at_most=1)
+    assert len(set(groups[:6])) == 1 and groups[6] not in groups[:6]
+
+
+def test_cifar10_from_the_official_format(tmp_path):
+    rng = np.random.default_rng(2)
+    names = [f"cifar-10-batches-bin/data_batch_{i}.bin" for i in (3, 1, 2, 5, 4)]
+    records = {name: rng.integers(0, 10, (2, 3073), "uint8") for name in names}
+    records["cifar-10-batches-bin/test_batch.bin"] = rng.integers(0, 10, (3, 3073), "uint8")
+    write_tar(tmp_path / "c.tar", [(name, r.tobytes()) for name, r in records.items()] + [("a.html", b"")])
+    x_train, y_train, x_test, y_test = datasets._read_cifar10(tmp_path / "c.tar")
+    first = records["cifar-10-batches-bin/data_batch_1.bin"][0]
+    assert x_train.shape == (10, 32, 32, 3) and x_test.shape == (3, 32, 32, 3) and len(y_test) == 3
+    assert y_train[0] == first[0], "the batches are out of order"
+    assert x_train[0, 5, 7].tolist() == [first[1 + c * 1024 + 5 * 32 + 7] for c in range(3)]
+
+
+def test_cifar10_npz_is_checked(places):
+    arrays = dict.fromkeys(("x_train", "x_test"), np.zeros((3, 32, 32, 3), "uint8"))
+    arrays |= dict.fromkeys(("y_train", "y_test"), np.zeros(3, "uint8"))
+    np.savez(places[0] / "cifar10.npz", **arrays)
+    with pytest.raises(ChecksumError, match="cifar10.npz is not CIFAR-10"):
+        datasets.cifar10(stand_in=True)
+
+
+def test_arrays_with_objects_are_never_unpickled(places):
+    np.savez(places[0] / "cifar10.npz", x_train=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        datasets.cifar10()
+
+
+# -- tables, splits and stand-ins ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("load, shape, n", [(datasets.iris, (4,), 150), (datasets.digits, (8, 8), 1797)])
+def test_splits_are_stratified_whole_and_chosen_by_the_seed(load, shape, n):
+    data, again, other = load(), load(seed=0), load(seed=1)
+    assert data.x_train.shape[1:] == shape and len(data.x_train) + len(data.x_test) == n
+    assert len(data.x_test) == pytest.approx(0.2 * n, abs=2)
+    shares = np.bincount(data.y_test) / np.bincount(np.concatenate([data.y_train, data.y_test]))
+    np.testing.assert_allclose(shares, 0.2, atol=0.005)
+    np.testing.assert_array_equal(data.x_test, again.x_test)
+    assert not np.array_equal(data.x_test, other.x_test), "the seed is ignored"
+    assert np.any(np.diff(data.y_train) < 0), (
+        "rows are sorted by class: a validation split would miss classes"
+    )
+    assert data.source == "scikit-learn" and not data.is_stand_in
+
+
+def test_iris_and_digits_are_the_published_tables():
+    from sklearn.datasets import load_digits, load_iris
+
+    data = datasets.iris()
+    x = np.concatenate([data.x_train, data.x_test])
+    np.testing.assert_allclose(np.sort(x, axis=0), np.sort(load_iris().data, axis=0), rtol=1e-6)
+    assert data.class_names == ("setosa", "versicolor", "virginica") and x.dtype == np.float32
+    data = datasets.digits()
+    x = np.concatenate([data.x_train, data.x_test])
+    assert x.dtype == np.uint8 and x.max() == 255
+    levels = np.bincount(load_digits().images.astype(int).ravel())
+    np.testing.assert_array_equal(np.bincount(np.rint(x / 255 * 16).astype(int).ravel()), levels)
+
+
+@pytest.mark.parametrize("test_fraction", [0, 1, -0.2, 1.5, float("nan")])
+def test_a_bad_test_fraction_is_named(test_fraction):
+    with pytest.raises(ValueError, match="test_fraction must be between 0 and 1.*Received: test_fraction="):
+        datasets.iris(test_fraction=test_fraction)
+
+
+@pytest.mark.parametrize("arguments", [{"classes": 1}, {"classes": 16}, {"size": 129}, {"size": 0}])
+def test_bad_arguments_of_flowers_are_named(arguments):
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*Received: {name}={value}"):
+        datasets.flowers(**arguments)
+
+
+@pytest.mark.parametrize(
+    "load, shape",
+    [
+        (datasets.mnist, (28, 28)),
+        (datasets.fashion_mnist, (28, 28)),
+        (datasets.cifar10, (32, 32, 3)),
+        (lambda **kwargs: datasets.flowers(classes=3, size=32, **kwargs), (32, 32, 3)),
+        (lambda **kwargs: datasets.iris_photos(size=32, **kwargs), (32, 32, 3)),
+    ],
+    ids=["mnist", "fashion_mnist", "cifar10", "flowers", "iris_photos"],
+)
+def test_stand_ins_look_like_the_data_and_can_be_learnt(load, shape, monkeypatch):
+    monkeypatch.setenv("LIF_OFFLINE", "1")
+    # Debian's folder may hold the real data.
+    files = tuple(_File(f.name, f.sha256, f.urls, f.folders) for f in datasets._FASHION_MNIST)
+    monkeypatch.setattr(datasets, "_FASHION_MNIST", files)
+    with pytest.raises(DataUnavailable):
+        load()
+    data = load(stand_in=True)
+    assert data.source == "stand-in" and data.is_stand_in
+    assert data.x_train.shape[1:] == data.x_test.shape[1:] == shape and data.x_train.dtype == np.uint8
+    classes = len(data.class_names)
+    assert set(data.y_train) == set(data.y_test) == set(range(classes))
+    assert not {p.tobytes() for p in data.x_train} & {p.tobytes() for p in data.x_test}
+    np.testing.assert_array_equal(data.x_test, load(stand_in=True).x_test, "two calls differ")
+    # Class means, the simplest classifier there is, must beat guessing by half, and not be perfect on ten classes.
+    x, z = (a.reshape(len(a), -1).astype("float32") for a in (data.x_train, data.x_test))
+    means = np.stack([x[data.y_train == label].mean(axis=0) for label in range(classes)])
+    guess = ((z[:, None] - means) ** 2).sum(axis=-1).argmin(axis=1)
+    accuracy = np.mean(guess == data.y_test)
+    assert accuracy > 1.5 / classes
+    assert classes < 10 or accuracy < 0.98
+
+
+def test_import_is_cheap():
+    code = """
+import importlib.util as u, sys
+spec = u.spec_from_file_location("d", sys.argv[1])
+sys.modules["d"] = module = u.module_from_spec(spec)
+spec.loader.exec_module(module)
+print([name for name in ("sklearn", "scipy", "PIL", "tqdm", "keras") if name in sys.modules])
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", code, datasets.__file__], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "[]"
+
+
+# -- the real data -------------------------------------------------------------------------------------------
+
+
+@here("mnist/train-images-idx3-ubyte.gz")
+def test_real_mnist(real_data):
+    data = datasets.mnist()
+    assert data.source == "LIF_DATA" and data.x_train.shape == (60_000, 28, 28) and len(data.x_test) == 10_000
+    assert data.x_train.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
+    assert data.x_train.std() / 255 == pytest.approx(0.3081, abs=5e-5)
+    assert np.bincount(data.y_train).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(data.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert data.y_train[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+
+
+@pytest.mark.skipif(
+    not Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz").is_file(),
+    reason="Debian's package dataset-fashion-mnist is not installed",
+)
+def test_real_fashion_mnist():
+    data = datasets.fashion_mnist()
+    assert data.source == "Debian package"
+    assert data.x_train.mean() / 255 == pytest.approx(0.2860, abs=5e-5)
+    assert np.bincount(data.y_train).tolist() == [6000] * 10
+
+
+@here("flowers102/102flowers_short128_q85.tar")
+def test_real_flowers_in_the_authors_setting(real_data):
+    data = datasets.flowers(classes=2, size=16)
+    assert data.x_train.shape == (200, 16, 16, 3) and data.x_test.shape == (40, 16, 16, 3)
+    assert data.class_names == ("petunia", "passion flower"), "not the largest classes"
+    assert data.y_test[:6].tolist() == data.y_train[:6].tolist() == [0, 1, 0, 1, 0, 1]
+
+
+@here("iris_photos/iris_images_421_256px.tar")
+def test_real_iris_photos(real_data):
+    data = datasets.iris_photos(size=16)
+    # 421 files less 16 photographs filed under two species, twice each
+    y = np.concatenate([data.y_train, data.y_test])
+    assert np.bincount(y).tolist() == [67 - 1, 269 - 16, 85 - 15]
+    assert len(data.y_test) == pytest.approx(0.2 * len(y), abs=3)
+    assert len(set(data.groups_train)) < len(data.groups_train)
