@@ -1,0 +1,149 @@
+"""How much a LIF layer costs beside the dense layer that feeds it: ratios of times taken in turns within one run.
+
+    python benchmarks/lif_speed.py [OUT.json]
+
+Measured: one forward and backward pass of Dense(784 -> 512) + LIF against the same Dense + ReLU, with and without XLA;
+the time per step as the sequence grows; the peak memory of a long sequence against a graph unrolled by hand, each in
+a process of its own.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROUNDS = 9
+MEMORY_CASE = {"steps": 1000, "batch": 32, "inputs": 128, "units": 256}
+
+
+def training_pass(activation, batch, steps, inputs, units, jit_compile):
+    """A function that runs one forward and backward pass and waits for the gradient."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    x = tf.constant((np.random.default_rng(0).random((batch, steps, inputs)) < 0.2).astype("float32"))
+    dense = keras.layers.Dense(units)
+    dense.build(x.shape)
+
+    @tf.function(jit_compile=jit_compile)
+    def run():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(activation(dense(x)))
+        return tape.gradient(loss, dense.trainable_weights)
+
+    return lambda: run()[0].numpy()
+
+
+def unrolled_lif(x):
+    """The rule as a graph with one set of nodes for every step, differentiated automatically."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def spike(z):
+        return tf.cast(z >= 0, z.dtype), lambda e: e
+
+    v = tf.zeros_like(x[:, 0])
+    spikes = []
+    for current in tf.unstack(x, axis=1):
+        v = tf.nn.relu(0.9 * v + current)
+        s = spike(v - 1.0)
+        v = v * (1.0 - tf.stop_gradient(s))
+        spikes.append(s)
+    return tf.stack(spikes, axis=1)
+
+
+def interleaved_medians(passes, rounds=ROUNDS):
+    """Median seconds of each function, run in turns so that other load on the machine hits all alike."""
+    for run in passes.values():
+        run()
+    seconds = {name: [] for name in passes}
+    for _ in range(rounds):
+        for name, run in passes.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def against_relu():
+    import keras
+
+    import lif
+
+    report = {}
+    for jit_compile in (False, True):
+        case = {"batch": 128, "steps": 100, "inputs": 784, "units": 512, "jit_compile": jit_compile}
+        passes = {
+            "dense": training_pass(lambda x: x, **case),
+            "relu": training_pass(keras.layers.ReLU(), **case),
+            "lif": training_pass(lif.LIF(), **case),
+        }
+        seconds = interleaved_medians(passes)
+        report["xla" if jit_compile else "graph"] = {
+            "milliseconds": {name: round(1e3 * s, 1) for name, s in seconds.items()},
+            "lif_over_relu": round(seconds["lif"] / seconds["relu"], 3),
+            "lif_over_dense": round(seconds["lif"] / seconds["dense"], 3),
+        }
+    return report
+
+
+def growth_with_steps():
+    import lif
+
+    report = {}
+    for jit_compile in (False, True):
+        case = {"batch": 16, "inputs": 128, "units": 512, "jit_compile": jit_compile}
+        lengths = (250, 500, 1000, 2000)
+        passes = {t: training_pass(lif.LIF(), steps=t, **case) for t in lengths}
+        per_step = {t: s / t for t, s in interleaved_medians(passes).items()}
+        report["xla" if jit_compile else "graph"] = {
+            "microseconds_per_step": {t: round(1e6 * s, 1) for t, s in per_step.items()},
+            "step_at_2000_over_250": round(per_step[2000] / per_step[250], 3),
+        }
+    return report
+
+
+def peak_memory(kind):
+    """Peak resident memory of this process after a pass over a long sequence, above that before it, in MB."""
+    import lif
+
+    def high_water_mark():  # getrusage would report the parent's peak after fork and exec
+        with open("/proc/self/status") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) / 1024
+
+    before = high_water_mark()
+    activation = lif.LIF() if kind == "lif" else unrolled_lif
+    run = training_pass(activation, jit_compile=False, **MEMORY_CASE)
+    for _ in range(3):
+        run()
+    return high_water_mark() - before
+
+
+def memory():
+    report = {"case": MEMORY_CASE}
+    for kind in ("lif", "unrolled"):
+        out = subprocess.run([sys.executable, __file__, "--memory", kind], check=True, capture_output=True, text=True)
+        report[f"{kind}_megabytes"] = round(float(out.stdout.split()[-1]), 1)
+    report["lif_over_unrolled"] = round(report["lif_megabytes"] / report["unrolled_megabytes"], 3)
+    return report
+
+
+if __name__ == "__main__":
+    if "--memory" in sys.argv:
+        print(peak_memory(sys.argv[-1]))
+        sys.exit()
+    report = {}
+    for part in (against_relu, growth_with_steps, memory):
+        start = time.perf_counter()
+        report[part.__name__] = part()
+        print(f"{part.__name__}: {time.perf_counter() - start:.0f} s", json.dumps(report[part.__name__]), flush=True)
+    if len(sys.argv) > 1:
+        temporary = sys.argv[1] + ".part"
+        with open(temporary, "w") as f:
+            json.dump(report, f, indent=1)
+        os.replace(temporary, sys.argv[1])
