@@ -11,9 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
 import render
 from chapters import empty
-from nbformat.v4 import new_code_cell, new_markdown_cell
 from project import ROOT
 
 RECORDING = (
@@ -90,7 +91,7 @@ def project(tmp_path):
     return Project(tmp_path)
 
 
-def test_what_is_executed_again_and_what_is_not(project):
+def test_an_unchanged_chapter_is_not_executed_again(project):
     status, output = project.execute()
     assert status == 0 and "01-tiny: executed in" in output
     path = project.root / "results" / "quick" / "01-tiny.json"
@@ -98,32 +99,78 @@ def test_what_is_executed_again_and_what_is_not(project):
     expected = {"mean": 2.0, "sd": pytest.approx(2**0.5), "n": 2, "values": [1.0, 3.0]}
     assert first["numbers"] == {"source": "real", "answer": 42, "twice": expected}
     assert first["provenance"]["seeds"] == 2
-    assert {"commit", "lock_sha256", "cpu", "cores", "seconds", "date", "python", "profile"} <= set(
-        first["provenance"]
-    )
+    facts = {"commit", "lock_sha256", "cpu", "cores", "seconds", "date", "python", "profile"}
+    assert facts <= set(first["provenance"])
 
-    # The prose may change.
+    path.unlink()
     project.chapter(RECORDING, text="New words.")
     assert "01-tiny: unchanged" in project.execute()[1]
+    assert json.loads(path.read_text()) == first
 
-    # The module, the lock, the code and the data may not.
     (project.root / "lif" / "dynamics.py").write_text("threshold = 2\n")
     assert "01-tiny: executed in" in project.execute()[1]
     assert json.loads(path.read_text())["numbers"] == first["numbers"]
-    with (project.root / "requirements.txt").open("a") as lock:
-        lock.write("# another lock\n")
-    assert "01-tiny: executed in" in project.execute()[1]
-    (project.root / "cache").mkdir()
-    (project.root / "cache" / "mnist.gz").write_bytes(b"data")
-    assert "01-tiny: executed in" in project.execute()[1]
-    project.chapter(RECORDING.replace("42", "43"))
-    assert "01-tiny: executed in" in project.execute()[1]
-    assert json.loads(path.read_text())["numbers"]["answer"] == 43
 
-    # Back to a state that was executed before: nothing to do, and its numbers are back.
-    project.chapter(RECORDING)
-    assert "01-tiny: unchanged" in project.execute()[1]
-    assert json.loads(path.read_text())["numbers"]["answer"] == 42
+
+LOCK_IS_FREE = "import sys; sys.path.insert(0, 'tools'); import book\nwith book.alone():\n    print('free')"
+
+KEYS = """
+import os, pathlib, sys
+sys.path.insert(0, "tools")
+import execute, nbformat
+
+def show(name):
+    notebook = nbformat.read("chapters/01-tiny.ipynb", as_version=4)
+    print(name, *[execute.key(notebook, stem, "quick") for stem in ("01-tiny", "claims")])
+
+def add(path, text):
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    show(path.name)
+
+show("start")
+show("again")
+add("lif/dynamics.py", "threshold = 2")
+add("lif/illustrations/neuron.js", "1")
+add("requirements.txt", "other==1")
+add("cache/mnist.gz", "data")
+add("results/full/01-tiny.json", "{}")
+add("results/full/02-other.json", "{}")
+add("results/quick/03-more.json", "{}")
+add("results/claims.yml", "claims: []")
+notebook = nbformat.read("chapters/01-tiny.ipynb", as_version=4)
+notebook.cells[-1].source = "Other prose."
+nbformat.write(notebook, "chapters/01-tiny.ipynb")
+show("prose")
+notebook.cells[-2].source = "other = 'code'"
+nbformat.write(notebook, "chapters/01-tiny.ipynb")
+show("code")
+"""
+
+
+def test_what_a_chapter_depends_on(project):
+    status, output = project.run("-c", KEYS)
+    assert status == 0, output
+    changed, before = {}, None
+    for name, chapter, claims in map(str.split, output.splitlines()):
+        changed[name] = before and (chapter != before[0], claims != before[1])
+        before = chapter, claims
+    assert changed.pop("start") is None
+    both, neither = (True, True), (False, False)
+    assert changed == {
+        "again": neither,
+        "dynamics.py": both,
+        "neuron.js": both,
+        "requirements.txt": both,
+        "mnist.gz": both,
+        "01-tiny.json": both,
+        "02-other.json": (False, True),  # the claims page reads every chapter's results
+        "03-more.json": (False, True),
+        "claims.yml": (False, True),
+        "prose": neither,
+        "code": both,
+    }
 
 
 def test_a_failing_chapter_is_reported_and_kept(project):
@@ -179,11 +226,6 @@ def test_the_html_is_swapped_in_only_when_all_is_well(project):
     status, output = project.build()
     assert status == 1 and "nowhere.md" in output and "WARNING" in output
     assert page.read_text() == first
-    assert project.build()[0] == 1  # not taken for finished the second time
-
-    project.chapter(RECORDING, text="Mended.")
-    status, output = project.build()
-    assert status == 0 and "01-tiny: unchanged" in output and "Mended." in page.read_text()
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
@@ -199,12 +241,11 @@ def test_an_interrupted_build_leaves_nothing_half_written(project, kind):
     _wait(lambda: not Path(f"/proc/{marker.read_text()}").exists())  # the kernel is gone too
     assert project.results() == []
     assert list((project.root / "_build").glob("executed/**/*.*")) == []
-    project.chapter(RECORDING)
-    assert "01-tiny: executed in" in project.execute()[1]
+    assert project.run("-c", LOCK_IS_FREE) == (0, "free\n")
 
 
 def test_two_builds_at_once_are_refused(project):
-    hold = "import sys, time; sys.path.insert(0, 'tools'); import book\nwith book.alone():\n print('held', flush=True); time.sleep(60)"
+    hold = LOCK_IS_FREE.replace("'free'", "'held', flush=True") + "\n    import time; time.sleep(60)"
     first = project.start(["-c", hold])
     try:
         assert first.stdout.readline() == "held\n"

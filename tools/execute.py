@@ -201,11 +201,14 @@ def _failing_cell(notebook):
     # papermill adds a cell with the parameters: numbers are those of the chapter's own file.
     own = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     code = [cell for cell in own if cell.cell_type == "code"]
-    for number, cell in enumerate(code, 1):
-        if cell.metadata.get("papermill", {}).get("status") in ("failed", "running"):
-            source = "\n".join(f"    {line}" for line in cell.source.splitlines())
-            return [f"Code cell {number} of {len(code)} (id {cell.id}):", "", source]
-    return []
+    started = [
+        number for number, cell in enumerate(code, 1) if "start_time" in cell.metadata.get("papermill", {})
+    ]
+    if not started:
+        return []
+    cell = code[started[-1] - 1]
+    source = "\n".join(f"    {line}" for line in cell.source.splitlines())
+    return [f"Code cell {started[-1]} of {len(code)} (id {cell.id}):", "", source, ""]
 
 
 def _git(*arguments):

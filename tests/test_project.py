@@ -1,0 +1,148 @@
+"""The files around the book: one address, one lock, notebooks in one form, nothing of one machine."""
+
+import re
+import subprocess
+import tomllib
+from importlib.metadata import version
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+
+import headline
+from chapters import PARAMETERS, empty
+from project import ROOT, first_cell, notebooks, pages, repository
+
+LOCK = (ROOT / "requirements.txt").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def tracked():
+    """Paths of the repository's text files, or of what would be in it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    texts = {
+        ".py",
+        ".md",
+        ".yml",
+        ".yaml",
+        ".toml",
+        ".txt",
+        ".ipynb",
+        ".json",
+        ".cff",
+        ".css",
+        ".js",
+        ".bib",
+        "",
+    }
+    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    return [path for path in paths if path.suffix in texts and path.is_file()]
+
+
+def test_the_repository_has_one_address():
+    address = repository()
+    owner_and_name = address.removeprefix("https://github.com/")
+    assert PROJECT["project"]["urls"]["Repository"] == address
+    assert f"repository-code: {address}\n" in (ROOT / "CITATION.cff").read_text()
+    readme = (ROOT / "README.md").read_text()
+    patterns = (
+        r"https://github\.com/([\w.-]+/[\w.-]+?)(?=[/\"\s)]|\.git)",
+        r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]+)/",
+        r"colab\.research\.google\.com/github/([\w.-]+/[\w.-]+)/",
+    )
+    for pattern in patterns:
+        found = re.findall(pattern, readme)
+        assert found and set(found) == {owner_and_name}, pattern
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_a_notebook_is_stripped_and_begins_as_all_do(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert "widgets" not in notebook.metadata
+    assert code[0].source == first_cell() and code[0].metadata.tags == ["remove-cell"]
+    assert code[1].source == PARAMETERS and "parameters" in code[1].metadata.tags
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_a_new_chapter_has_that_form():
+    cells = empty("Title").cells
+    assert [cell.source for cell in cells] == ["# Title", first_cell(), PARAMETERS]
+
+
+def test_every_notebook_is_in_the_book():
+    listed = {f"{page}.ipynb" for page in pages()}
+    assert {f"chapters/{path.name}" for path in (ROOT / "chapters").glob("*.ipynb")} <= listed
+
+
+def test_the_first_cell_installs_only_where_the_module_is_absent():
+    source = first_cell()
+    condition = 'if importlib.util.find_spec("lif") is None:'
+    assert source.index(condition) < source.index("%pip install")
+    assert f"git+{repository()}" in source
+
+
+def locked():
+    """name -> versions of each package in the lock: there may be one for each version of Python."""
+    found = {}
+    for name, pinned in re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", LOCK, re.MULTILINE):
+        found.setdefault(name, []).append(pinned)
+    return found
+
+
+def test_the_lock_covers_what_the_project_asks_for():
+    names = locked()
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    asked = [*PROJECT["project"]["dependencies"], *(entry for extra in extras for entry in extra)]
+    for requirement in map(Requirement, asked):
+        if requirement.name == PROJECT["project"]["name"]:
+            continue  # one extra that contains another
+        assert requirement.name in names, requirement
+        for pinned in names[requirement.name]:
+            assert requirement.specifier.contains(pinned, prereleases=True), requirement
+
+
+def test_the_lock_is_what_is_installed():
+    for name in ("keras", "tensorflow", "numpy", "jupyter-book", "papermill"):
+        assert version(name) in locked()[name]
+
+
+def test_the_lock_pins_by_hash_and_names_no_registry():
+    entries = re.split(r"\n(?=\S)", LOCK.strip())
+    assert len(entries) > 100
+    assert [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
+    assert "://" not in LOCK and "--index" not in LOCK and "--find-links" not in LOCK
+
+
+def test_no_file_names_one_machine():
+    words = re.compile(r"/(?:home|Users|root|work)/\w|localhost:\d|\b[\w-]+\.(?:internal|local)\b(?!\()")
+    found = [f"{path.name}: {match[0]}" for path in tracked() for match in words.finditer(path.read_text())]
+    assert found == []
+
+
+def test_the_headlines_are_made_from_the_recorded_runs():
+    values = headline.headlines()
+    path = ROOT / "results" / "headline.json"
+    assert (path.read_text() if path.exists() else headline.as_json({})) == headline.as_json(values)
+    readme = (ROOT / "README.md").read_text()
+    assert headline.with_table(readme, values) == readme
+
+
+def test_the_readme_table_shows_the_recorded_values():
+    values = {"mnist_dense_accuracy": {"value": 0.98123, "sd": 0.00149, "seeds": 5, "chapter": "04-mnist"}}
+    readme = f"before\n{headline.BEGIN}\nold\n{headline.END}\nafter\n"
+    table = headline.with_table(readme, values)
+    assert "| MNIST, dense network | 98.1 ± 0.1 % | 5 | [04-mnist](chapters/04-mnist.ipynb) |" in table
+    assert table.startswith("before\n") and table.endswith("\nafter\n") and "old" not in table
