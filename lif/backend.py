@@ -86,7 +86,8 @@ def custom_gradient(function, *tensors):
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        return tf.custom_gradient(function)(*tensors)
+        # A variable read inside the function would count as a hidden input.
+        return tf.custom_gradient(function)(*[tf.convert_to_tensor(x) for x in tensors])
     if BACKEND == "jax":
         import jax
 

@@ -21,17 +21,19 @@ class _Leaky(keras.layers.Layer):
     def __init__(self, leak, floor, trainable_leak=False, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.input_spec = keras.layers.InputSpec(min_ndim=3)
         self.trainable_leak = bool(trainable_leak)
         self.leak = _checked_leak(leak)
         self.floor = _checked_floor(floor)
 
-    def build(self, input_shape):
+    def _check_rank(self, input_shape):
         if len(input_shape) < 3:
             raise ValueError(
                 f"{type(self).__name__} expects inputs of shape (batch, time, *units), of rank 3 or more. "
                 f"Received: inputs of shape {tuple(input_shape)}"
             )
+
+    def build(self, input_shape):
+        self._check_rank(input_shape)
         units = tuple(input_shape[2:])
         is_initializer = callable(self.leak)
         if not is_initializer and np.ndim(self.leak):
@@ -150,6 +152,7 @@ class LIF(_Leaky):
         self.return_potential = bool(return_potential)
 
     def call(self, inputs, mask=None):
+        self._check_rank(inputs.shape)
         rule = dynamics.Rule(
             self.surrogate, self.threshold, self.reset, self.refractory, self.floor, self.detach_reset
         )
@@ -213,6 +216,7 @@ class LeakyIntegrator(_Leaky):
         self.return_sequences = bool(return_sequences)
 
     def call(self, inputs, mask=None):
+        self._check_rank(inputs.shape)
         v = dynamics.leaky_integrate(
             ops.cast(inputs, self.compute_dtype),
             self._leak_tensor(),

@@ -1,5 +1,7 @@
 """The layers as Keras layers: shapes, checks, saving, training, precision."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -89,7 +91,7 @@ def test_a_trained_leak_learns_and_stays_in_the_unit_interval():
     keras.utils.set_random_seed(0)
     hidden = lif.LIF(leak=0.5, trainable_leak=True, surrogate="superspike")
     model = network(hidden)
-    model.compile(keras.optimizers.SGD(30.0), "mse")
+    model.compile(keras.optimizers.SGD(30.0), "mse", jit_compile=False)
     model.fit(X, RNG.normal(size=(4, 3)), epochs=5, verbose=0)
     leak = ops.convert_to_numpy(hidden.trainable_weights[0])
     assert np.all((leak >= 0) & (leak <= 1)) and np.any(leak != 0.5)
@@ -101,7 +103,7 @@ def test_trains_with_any_number_of_steps(jit_compile):
     keras.utils.set_random_seed(0)
     model = network(lif.LIF(refractory=1))
     model.compile("adam", "mse", jit_compile=jit_compile)
-    for steps in (9, 4, 1):
+    for steps in (9, 1):
         loss = model.fit(X[:, :steps], np.ones((4, 3)), verbose=0).history["loss"][0]
         assert np.isfinite(loss)
         assert model.predict(X[:, :steps], verbose=0).shape == (4, 3)
@@ -113,8 +115,9 @@ def test_the_loss_falls():
     x = RNG.uniform(0, 1, (64, 10, 6)).astype("float32")
     y = (x.mean((1, 2)) > 0.5).astype("int32")
     model = network(lif.LIF(), outputs=2)
-    model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    losses = model.fit(x, y, epochs=40, verbose=0).history["loss"]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.05), loss, jit_compile=False)
+    losses = model.fit(x, y, epochs=20, verbose=0).history["loss"]
     assert losses[-1] < 0.7 * losses[0]
 
 
@@ -140,8 +143,6 @@ def test_saves_and_loads(tmp_path, hidden):
 def test_every_option_is_in_the_config():
     """If this fails, saving loses an option."""
     for layer, defaults in ((lif.LIF(**FULL_OPTIONS), lif.LIF()), (lif.LeakyIntegrator(), None)):
-        import inspect
-
         options = set(inspect.signature(type(layer)).parameters) - {"kwargs"}
         assert options <= set(layer.get_config())
         if defaults:
@@ -167,7 +168,7 @@ def test_trains_in_half_precision_even_on_huge_inputs(policy):
     keras.config.set_dtype_policy(policy)
     try:
         model = network(lif.LIF(trainable_leak=True))
-        model.compile("adam", "mse")
+        model.compile("adam", "mse", jit_compile=False)
         for scale in (1.0, 0.0, 1e30):
             model.fit(X * scale, np.ones((4, 3)), verbose=0)
             hidden = keras.Sequential(model.layers[:2])(X * scale)
@@ -193,7 +194,7 @@ def test_same_seed_same_weights():
     def train():
         keras.utils.set_random_seed(5)
         model = network(lif.LIF(leak=keras.initializers.RandomUniform(0, 0.3), trainable_leak=True))
-        model.compile("adam", "mse")
+        model.compile("adam", "mse", jit_compile=False)
         model.fit(X, np.ones((4, 3)), epochs=3, verbose=0)
         return model.get_weights()
 
@@ -212,6 +213,6 @@ def test_convolutional_neurons():
             lif.LeakyIntegrator(),
         ]
     )
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", jit_compile=False)
     model.fit(np.ones((2, 5, 8, 8, 1)), np.ones((2, 2)), verbose=0)
     assert model.predict(np.ones((2, 3, 8, 8, 1)), verbose=0).shape == (2, 2)
