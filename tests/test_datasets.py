@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lif import datasets
+from lif import datasets, drawings
 from lif.datasets import ChecksumError, DataUnavailable, _File
 
 BODY = np.random.default_rng(0).bytes(100_000)
@@ -178,6 +178,15 @@ def test_a_later_call_resumes_what_an_interrupted_one_left(file, host, places):
     assert datasets._locate(file)[0].read_bytes() == BODY
     assert [asked for _, asked in host.requests] == ["bytes=70000-"]
     assert files_in(places[1]) == ["thing.bin"], "the part is still there"
+
+
+def test_a_host_that_does_not_resume_sends_all_once(file, host, places):
+    host.resumes = False
+    part = places[1] / "things" / "thing.bin.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(BODY[:70_000])
+    assert datasets._locate(file)[0].read_bytes() == BODY
+    assert len(host.requests) == 1
 
 
 @pytest.mark.parametrize("left", [b"x" * 500, b"x" * len(BODY), b"x" * (len(BODY) + 9)])
@@ -364,6 +373,7 @@ def test_iris_photos_drops_contradictions_and_keeps_duplicates_together(places, 
         ("./iris-virginica/wrong.jpg", members[0][1]),
     ]
     members += [("../iris-virginica/up.jpg", picture((255, 0, 255))), ("readme.txt", b"no picture")]
+    members += [("./iris-setosa/link.jpg", None)]
     path = places[0] / "iris_images_421_256px.tar"
     write_tar(path, members)
     file = _File(path.name, sha256(path.read_bytes()), (), ("iris_photos",))
@@ -378,6 +388,8 @@ def test_iris_photos_drops_contradictions_and_keeps_duplicates_together(places, 
         y = np.concatenate([data.y_train, data.y_test])
         assert np.bincount(y).tolist() == [4, 6, 1], "the picture of two species is not left out"
         train, test = ({p.tobytes() for p in x} for x in (data.x_train, data.x_test))
+        blue = np.concatenate([data.x_train, data.x_test])[..., 2].max(axis=(1, 2))
+        np.testing.assert_array_equal(blue > 100, y > 0, "classes and pictures do not belong together")
         assert not train & test, "a picture and its double are on both sides"
         assert len(data.groups_train) == len(data.y_train)
 
@@ -485,7 +497,6 @@ def test_stand_ins_look_like_the_data_and_can_be_learnt(load, shape, monkeypatch
     classes = len(data.class_names)
     assert set(data.y_train) == set(data.y_test) == set(range(classes))
     assert not {p.tobytes() for p in data.x_train} & {p.tobytes() for p in data.x_test}
-    np.testing.assert_array_equal(data.x_test, load(stand_in=True).x_test, "two calls differ")
     # Class means, the simplest classifier there is, must beat guessing by half, and not be perfect on ten classes.
     x, z = (a.reshape(len(a), -1).astype("float32") for a in (data.x_train, data.x_test))
     means = np.stack([x[data.y_train == label].mean(axis=0) for label in range(classes)])
@@ -493,6 +504,15 @@ def test_stand_ins_look_like_the_data_and_can_be_learnt(load, shape, monkeypatch
     accuracy = np.mean(guess == data.y_test)
     assert accuracy > 1.5 / classes
     assert classes < 10 or accuracy < 0.98
+
+
+@pytest.mark.parametrize(
+    "draw", [drawings.garment, drawings.thing, lambda c, rng: drawings.flower(c, 20, rng)]
+)
+def test_drawings_repeat_and_vary(draw):
+    one, two = (datasets._drawn("x", draw, "abcdefghij", (1, 1)) for _ in range(2))
+    np.testing.assert_array_equal(one.x_train, two.x_train, "two calls differ")
+    assert not np.any([np.array_equal(a, b) for a, b in zip(one.x_train, one.x_test, strict=True)])
 
 
 def test_import_is_cheap():
