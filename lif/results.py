@@ -193,18 +193,28 @@ def _plain(name, value):
 
 
 def _glue(name, value):
-    if _shell() is None:
-        return
-    try:
-        from myst_nb import glue
-    except ImportError:  # Colab and plain Jupyter: the prose is not computed there
-        return
-    glue(name, value, display=False)
+    """Keeps a value for `{glue:text}` in the prose, in the pipeline only: a plain notebook shows no computed prose.
+
+    This is what `myst_nb.glue(name, value, display=False)` does; importing that costs three seconds a chapter.
+    """
+    if _shell() is not None and _in_pipeline():
+        from IPython.display import display
+
+        prefix = "application/papermill.record/"
+        display(
+            {f"{prefix}text/plain": repr(value)},
+            raw=True,
+            metadata={"scrapbook": {"name": name, "mime_prefix": prefix}},
+        )
+
+
+def _in_pipeline():
+    return all(os.environ.get(name) for name in ("LIF_CHAPTER", "LIF_PROFILE", "LIF_RESULTS"))
 
 
 def _merge(entries, provenance=None):
     """Adds entries to this run's file; does nothing outside the pipeline."""
-    if not all(os.environ.get(name) for name in ("LIF_CHAPTER", "LIF_PROFILE", "LIF_RESULTS")):
+    if not _in_pipeline():
         return
     path = Path(os.environ["LIF_RESULTS"]) / os.environ["LIF_PROFILE"] / f"{os.environ['LIF_CHAPTER']}.json"
     run = (

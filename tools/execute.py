@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,14 +59,15 @@ def execute(path, profile):
     _set_environment(path.stem, profile, scratch)
     started = time.monotonic()
     try:
-        papermill.execute_notebook(
-            str(path),
-            str(output),
-            {"profile": profile},
-            kernel_name="python3",
-            cwd=str(ROOT),
-            progress_bar=_bar(path.stem),
-        )
+        with _log_of_kernel():
+            papermill.execute_notebook(
+                str(path),
+                str(output),
+                {"profile": profile},
+                kernel_name="python3",
+                cwd=str(ROOT),
+                progress_bar=_bar(path.stem),
+            )
     except Exception as error:  # whatever stopped it, the reader gets the same report
         raise ChapterFailed(_report(path.stem, output, error)) from error
     seconds = time.monotonic() - started
@@ -179,7 +181,21 @@ def _set_environment(stem, profile, scratch):
 
 def _bar(stem):
     # Without a terminal one line in half a minute is enough.
-    return {"desc": f"  {stem}", "leave": False, "mininterval": 0.5 if sys.stderr.isatty() else 30}
+    interval = 0.5 if sys.stdout.isatty() else 30
+    return {"desc": f"  {stem}", "leave": False, "mininterval": interval, "file": sys.stdout}
+
+
+@contextmanager
+def _log_of_kernel():
+    """Sends what the kernel itself says, such as a backend's log lines, to a file and not over the progress."""
+    kept = os.dup(2)
+    with open(BUILD / "kernel.log", "w") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _report(stem, output, error):
@@ -194,6 +210,7 @@ def _report(stem, output, error):
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(output, kept)
         lines += [f"The partly executed notebook is kept: {kept.relative_to(ROOT)}"]
+    lines += ["What the kernel said: _build/kernel.log"]
     return "\n".join(lines)
 
 
@@ -201,9 +218,8 @@ def _failing_cell(notebook):
     # papermill adds a cell with the parameters: numbers are those of the chapter's own file.
     own = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     code = [cell for cell in own if cell.cell_type == "code"]
-    started = [
-        number for number, cell in enumerate(code, 1) if "start_time" in cell.metadata.get("papermill", {})
-    ]
+    begun = [bool(cell.metadata.get("papermill", {}).get("start_time")) for cell in code]
+    started = [number for number, cell_begun in enumerate(begun, 1) if cell_begun]
     if not started:
         return []
     cell = code[started[-1] - 1]
