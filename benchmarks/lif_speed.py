@@ -127,7 +127,9 @@ def peak_memory(kind):
 def memory():
     report = {"case": MEMORY_CASE}
     for kind in ("lif", "unrolled"):
-        out = subprocess.run([sys.executable, __file__, "--memory", kind], check=True, capture_output=True, text=True)
+        out = subprocess.run(
+            [sys.executable, __file__, "--memory", kind], check=True, capture_output=True, text=True
+        )
         report[f"{kind}_megabytes"] = round(float(out.stdout.split()[-1]), 1)
     report["lif_over_unrolled"] = round(report["lif_megabytes"] / report["unrolled_megabytes"], 3)
     return report
@@ -141,7 +143,11 @@ if __name__ == "__main__":
     for part in (against_relu, growth_with_steps, memory):
         start = time.perf_counter()
         report[part.__name__] = part()
-        print(f"{part.__name__}: {time.perf_counter() - start:.0f} s", json.dumps(report[part.__name__]), flush=True)
+        print(
+            f"{part.__name__}: {time.perf_counter() - start:.0f} s",
+            json.dumps(report[part.__name__]),
+            flush=True,
+        )
     if len(sys.argv) > 1:
         temporary = sys.argv[1] + ".part"
         with open(temporary, "w") as f:

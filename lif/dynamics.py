@@ -23,6 +23,9 @@ $$
 with $\partial \bar v_t / \partial v_t$ equal to $1 - s_t$ (reset to zero), $1$ (subtraction) or $1$ (no reset); when
 the reset is not detached, $v_t \sigma'_t$ or $\vartheta \sigma'_t$ is taken off for the first two. A closed step
 passes the gradient on unchanged.
+
+With recurrent connections $W$ the current is $x_t + s_{t-1} W$. Then $e_t$ grows by $m_{t+1} W^\top$, and
+$\partial L / \partial W = \sum_t s_{t-1}^\top m_t$ is one matrix product after the loop.
 """
 
 from typing import Callable, NamedTuple
@@ -45,7 +48,7 @@ class Rule(NamedTuple):
     detach_reset: bool = True
 
 
-def lif(x, leak, rule, return_potential=False, leak_gradient=True, mask=None):
+def lif(x, leak, rule, recurrent_kernel=None, return_potential=False, leak_gradient=True, mask=None):
     """Simulate leaky integrate-and-fire neurons over a whole sequence.
 
     The rule and its gradient stand at the head of this module. Half-precision currents are integrated in float32,
@@ -58,6 +61,7 @@ def lif(x, leak, rule, return_potential=False, leak_gradient=True, mask=None):
         rule: `Rule(surrogate, threshold, reset, refractory, floor, detach_reset)`. `surrogate` maps `v - threshold`
             to the derivative used for the spike; `reset` is `"zero"`, `"subtract"` or `"none"`; `refractory` is the
             number of closed steps after a spike; `floor` is the lowest potential or `None`.
+        recurrent_kernel: Weights $W$ from each unit of the last axis to each, shape `(units, units)`, or `None`.
         return_potential: Whether to return `(spikes, potential)` rather than `spikes`.
         leak_gradient: Whether `leak` needs a gradient; `False` saves the work and makes it zero.
         mask: Boolean, shape `(batch, time)`; steps where it is `False` are closed.
@@ -67,18 +71,22 @@ def lif(x, leak, rule, return_potential=False, leak_gradient=True, mask=None):
     """
     dtype = backend.standardize_dtype(x.dtype)
 
-    def forward(x, leak):
-        potential, is_open = _simulate(x, leak, rule, mask)
+    def forward(x, leak, *kernel):
+        potential, is_open = _simulate(x, leak, kernel, rule, mask)
         spikes = _and(is_open, potential >= rule.threshold)
         outputs = (spikes, potential) if return_potential else (spikes,)
 
         def backward(*gradients):
-            x_gradient, leak_gradients = _backpropagate(gradients, potential, is_open, leak, rule, leak_gradient)
-            return ops.cast(x_gradient, dtype), _sum_to(leak_gradients, leak)
+            x_gradient, leak_gradients = _backpropagate(
+                gradients, potential, is_open, leak, kernel, rule, leak_gradient
+            )
+            kernel_gradient = [_correlate(spikes[:, :-1], x_gradient[:, 1:]) for _ in kernel]
+            return ops.cast(x_gradient, dtype), _sum_to(leak_gradients, leak), *kernel_gradient
 
         return tuple(ops.cast(y, dtype) for y in outputs), backward
 
-    outputs = custom_gradient(forward, x, leak)
+    kernel = () if recurrent_kernel is None else (recurrent_kernel,)
+    outputs = custom_gradient(forward, x, leak, *kernel)
     return tuple(outputs) if return_potential else outputs[0]
 
 
@@ -97,33 +105,37 @@ def leaky_integrate(x, leak, floor=None, leak_gradient=True, mask=None):
     return lif(x, leak, rule, return_potential=True, leak_gradient=leak_gradient, mask=mask)[1]
 
 
-def _simulate(x, leak, rule, mask):
+def _simulate(x, leak, kernel, rule, mask):
     """Forward pass: the potential of every step, and which steps are open (`None`: all of them)."""
     state = ops.zeros_like(_as_state(x[:, 0]))
     decay = 1.0 - ops.cast(leak, state.dtype)
     has_closed_steps = rule.refractory > 0 or mask is not None
 
     def step(carry, inputs):
-        v, *count = carry
+        v, spikes, *count = carry
         p = decay * v + _as_state(inputs[0])
+        if kernel:
+            p = p + ops.matmul(spikes, kernel[0])
         if rule.floor is not None:
             p = ops.maximum(p, rule.floor)
         if not has_closed_steps:
-            return (_after_reset(p, p >= rule.threshold, rule),), (p,)
+            s = p >= rule.threshold
+            return (_after_reset(p, s, rule), ops.cast(s, v.dtype) if kernel else spikes), (p,)
         awake = inputs[1] if mask is not None else True
         is_open = ops.logical_and(count[0] == 0, awake)
         p = ops.where(is_open, p, v)
         s = ops.logical_and(is_open, p >= rule.threshold)
         waited = ops.where(awake, ops.maximum(count[0] - 1, 0), count[0])
-        return (_after_reset(p, s, rule), ops.where(s, rule.refractory, waited)), (p, is_open)
+        carry = (_after_reset(p, s, rule), ops.cast(s, v.dtype) if kernel else spikes)
+        return (*carry, ops.where(s, rule.refractory, waited)), (p, is_open)
 
-    carry = (state, ops.zeros_like(state, "int32")) if has_closed_steps else (state,)
+    carry = (state, state, ops.zeros_like(state, "int32")) if has_closed_steps else (state, state)
     sequences = (x,) if mask is None else (x, ops.reshape(mask, ops.shape(mask) + (1,) * (len(x.shape) - 2)))
     _, (potential, *is_open) = scan(step, carry, sequences)
     return potential, is_open[0] if is_open else None
 
 
-def _backpropagate(gradients, potential, is_open, leak, rule, leak_gradient):
+def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradient):
     """Backward pass: the gradient of every input, and of the leak in every neuron of the batch."""
     zeros = ops.zeros_like(potential[:, 0])
     decay = 1.0 - ops.cast(leak, zeros.dtype)
@@ -143,11 +155,16 @@ def _backpropagate(gradients, potential, is_open, leak, rule, leak_gradient):
         if leak_gradient:
             leak_sum = leak_sum - ops.clip(m * _after_reset(v, s, rule), -largest_term, largest_term)
         through = decay * m if is_open is None else decay * m + closed
-        g = _as_state(e) * slope + (ops.where(s, 0.0, through) if rule.reset == "zero" else through)
+        e = _as_state(e)
+        if kernel:
+            e = e + ops.matmul(m, ops.transpose(kernel[0]))
+        g = e * slope + (ops.where(s, 0.0, through) if rule.reset == "zero" else through)
         if rest:
             g = g + _as_state(rest[0])
         if not rule.detach_reset and rule.reset != "none":
-            g = ops.clip(g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest)
+            g = ops.clip(
+                g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest
+            )
         passes = is_open if rule.floor is None else _and(is_open, v > rule.floor)
         m = g if passes is None else ops.where(passes, g, 0.0)
         closed = closed if is_open is None else ops.where(is_open, 0.0, g)
@@ -174,6 +191,12 @@ def _as_state(x):
     if dtype == "float16":
         return ops.clip(ops.cast(x, "float32"), -65504.0, 65504.0)
     return ops.cast(x, "float32") if dtype == "bfloat16" else x
+
+
+def _correlate(spikes, m):
+    """Sum over batch, time and all axes of units but the last of spikes^T m."""
+    flat_spikes = ops.reshape(ops.cast(spikes, m.dtype), (-1, spikes.shape[-1]))
+    return ops.matmul(ops.transpose(flat_spikes), ops.reshape(m, (-1, m.shape[-1])))
 
 
 def _sum_to(gradient, leak):

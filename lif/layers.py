@@ -66,10 +66,14 @@ class _Leaky(keras.layers.Layer):
         return ops.clip(ops.cast(leak, dtype), 0.0, 1.0)
 
     def _leak_tensor(self):
-        return ops.convert_to_tensor(self.leak if self._leak_weight is None else self._leak_weight, dtype="float32")
+        return ops.convert_to_tensor(
+            self.leak if self._leak_weight is None else self._leak_weight, dtype="float32"
+        )
 
     def get_config(self):
-        leak = keras.initializers.serialize(self.leak) if callable(self.leak) else np.asarray(self.leak).tolist()
+        leak = (
+            keras.initializers.serialize(self.leak) if callable(self.leak) else np.asarray(self.leak).tolist()
+        )
         return {**super().get_config(), "leak": leak, "floor": self.floor}
 
 
@@ -151,6 +155,8 @@ class LIF(_Leaky):
         self.detach_reset = bool(detach_reset)
         self.return_potential = bool(return_potential)
 
+    recurrent_kernel = None
+
     def call(self, inputs, mask=None):
         self._check_rank(inputs.shape)
         rule = dynamics.Rule(
@@ -160,6 +166,7 @@ class LIF(_Leaky):
             ops.cast(inputs, self.compute_dtype),
             self._leak_tensor(),
             rule,
+            recurrent_kernel=self.recurrent_kernel,
             return_potential=self.return_potential,
             leak_gradient=self.trainable_leak,
             mask=mask,
@@ -182,6 +189,61 @@ class LIF(_Leaky):
             "detach_reset": self.detach_reset,
             "trainable_leak": self.trainable_leak,
             "return_potential": self.return_potential,
+        }
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class RecurrentLIF(LIF):
+    r"""LIF neurons that also hear each other's spikes, one step later: currents $x_t + s_{t-1} W$.
+
+    $W$ connects the units of the last axis, each with each and with itself. Everything else is `lif.LIF`: put a
+    `Dense` layer in front for the weights of the inputs. A masked step emits no spikes, so what follows a gap in
+    the middle of a sequence hears nothing of what was before it.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> lif.RecurrentLIF(leak=0.05)(np.ones((2, 10, 4), "float32")).shape
+    TensorShape([2, 10, 4])
+
+    Args:
+        *args: As for `lif.LIF`.
+        recurrent_initializer: Keras initializer of $W$.
+        recurrent_regularizer: Keras regularizer of $W$, or `None`.
+        **kwargs: As for `lif.LIF`.
+
+    Raises:
+        ValueError: As `lif.LIF`, and for an unknown number of units.
+
+    Source: the recurrent connections of spiking networks as in Neftci, Mostafa & Zenke (2019), eq. 7, with the
+    update rule of `lif.LIF`.
+    """
+
+    def __init__(self, *args, recurrent_initializer="orthogonal", recurrent_regularizer=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
+        self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        units = input_shape[-1]
+        if units is None:
+            raise ValueError(
+                f"Recurrent connections need a known number of units. Received: inputs of shape {tuple(input_shape)}"
+            )
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel",
+            shape=(units, units),
+            initializer=self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            autocast=False,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
+            "recurrent_regularizer": keras.regularizers.serialize(self.recurrent_regularizer),
         }
 
 

@@ -13,17 +13,19 @@ SURROGATES = {
     "triangle": lambda z, beta=10.0: np.maximum(0, 1 - beta * np.abs(z)),
     "arctan": lambda z, alpha=2.0: 1 / (1 + (np.pi / 2 * alpha * z) ** 2),
     "multi_gaussian": lambda z, sigma=0.5, h=0.15, s=6.0: (
-        (1 + h) * np.exp(-(z**2) / (2 * sigma**2)) - 2 * h * np.exp(-((np.abs(z) - sigma) ** 2) / (2 * (s * sigma) ** 2))
+        (1 + h) * np.exp(-(z**2) / (2 * sigma**2))
+        - 2 * h * np.exp(-((np.abs(z) - sigma) ** 2) / (2 * (s * sigma) ** 2))
     ),
 }
 
 
-def simulate(x, leak, threshold=1.0, reset="zero", refractory=0, floor=0.0):
+def simulate(x, leak, threshold=1.0, reset="zero", refractory=0, floor=0.0, recurrent=None):
     r"""Simulate leaky integrate-and-fire neurons, step by step.
 
     Args:
         x: Currents, shape `(batch, time, *units)`.
         leak, threshold, reset, refractory, floor: As for `lif.LIF`.
+        recurrent: Weights from each unit to each, `(units, units)`, or `None`; see `lif.RecurrentLIF`.
 
     Returns:
         `(spikes, potential)`, both of the shape of `x`; the potential is the one before the reset.
@@ -37,6 +39,7 @@ def simulate(x, leak, threshold=1.0, reset="zero", refractory=0, floor=0.0):
     wait = np.zeros(v.shape, int)  # closed steps still to come
     for t in range(x.shape[1]):
         u = (1 - leak) * v + x[:, t]
+        u = u if recurrent is None or t == 0 else u + spikes[:, t - 1] @ recurrent
         u = u if floor is None else np.maximum(floor, u)
         v = np.where(wait > 0, v, u)
         s = (v >= threshold) & (wait == 0)
@@ -57,11 +60,12 @@ def gradient(
     floor=0.0,
     surrogate="constant",
     detach_reset=True,
+    recurrent=None,
 ):
     r"""Backpropagate through `simulate`, one application of the chain rule per line.
 
     Args:
-        x, leak, threshold, reset, refractory, floor: As for `simulate`.
+        x, leak, threshold, reset, refractory, floor, recurrent: As for `simulate`.
         spike_gradient: $\partial L / \partial s_t$, shape of `x`.
         potential_gradient: $\partial L / \partial v_t$, shape of `x` or 0.
         surrogate: A name in `SURROGATES` or a function of $v - \vartheta$.
@@ -69,10 +73,11 @@ def gradient(
 
     Returns:
         `(dL/dx, dL/dleak)`: the first of the shape of `x`, the second of that of one step, `(batch, *units)`; sum it
-        over the axes along which the leak is shared.
+        over the axes along which the leak is shared. The gradient of the recurrent weights follows from the first:
+        the sum of `s[:, t-1].T @ dx[:, t]`.
     """
     surrogate = SURROGATES.get(surrogate, surrogate)
-    s, v = simulate(x, leak, threshold, reset, refractory, floor)
+    s, v = simulate(x, leak, threshold, reset, refractory, floor, recurrent)
     potential_gradient = np.broadcast_to(potential_gradient, x.shape)
     after = np.where(s == 1, {"zero": 0 * v, "subtract": v - threshold, "none": v}[reset], v)
     x_gradient, leak_gradient = np.zeros_like(x), np.zeros_like(x[:, 0])
@@ -83,7 +88,9 @@ def gradient(
         keep = np.where((s[:, t] == 1) & (reset == "zero"), 0, 1.0)
         if not detach_reset:
             keep = keep - {"zero": v[:, t], "subtract": threshold, "none": 0}[reset] * slope
-        d_v = spike_gradient[:, t] * slope + potential_gradient[:, t] + keep * d_after
+        d_s = spike_gradient[:, t]
+        d_s = d_s if recurrent is None or t == x.shape[1] - 1 else d_s + x_gradient[:, t + 1] @ recurrent.T
+        d_v = d_s * slope + potential_gradient[:, t] + keep * d_after
         above = True if floor is None else v[:, t] > floor
         x_gradient[:, t] = np.where(is_open & above, d_v, 0)
         before = after[:, t - 1] if t else np.zeros_like(d_v)

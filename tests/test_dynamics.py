@@ -13,7 +13,9 @@ import lif
 from lif import dynamics, reference, surrogates
 
 RULES = list(
-    itertools.product(dynamics.RESETS, (0, 1, 3), (0.0, -0.5, None), sorted(reference.SURROGATES), (True, False))
+    itertools.product(
+        dynamics.RESETS, (0, 1, 3), (0.0, -0.5, None), sorted(reference.SURROGATES), (True, False)
+    )
 )
 
 
@@ -123,10 +125,14 @@ def test_gradient_equals_finite_differences_where_the_rule_is_smooth():
     for i in [(0, 0, 0), (1, 7, 3), (2, 10, 4)]:
         step = np.zeros_like(x)
         step[i] = h
-        assert dx[i] == pytest.approx((loss(x + step, leak) - loss(x - step, leak)) / (2 * h), rel=1e-4, abs=1e-5)
+        assert dx[i] == pytest.approx(
+            (loss(x + step, leak) - loss(x - step, leak)) / (2 * h), rel=1e-4, abs=1e-5
+        )
     for j in range(len(leak)):
         step = h * np.eye(len(leak))[j]
-        assert dleak[j] == pytest.approx((loss(x, leak + step) - loss(x, leak - step)) / (2 * h), rel=1e-4, abs=1e-4)
+        assert dleak[j] == pytest.approx(
+            (loss(x, leak + step) - loss(x, leak - step)) / (2 * h), rel=1e-4, abs=1e-4
+        )
 
 
 def test_spike_times_under_constant_current_follow_the_closed_form():
@@ -135,7 +141,9 @@ def test_spike_times_under_constant_current_follow_the_closed_form():
     currents = np.array([0.06, 0.08, 0.13, 0.4, 0.99, 1.5])
     x = np.broadcast_to(currents, (1, 400, 6)).astype("float32")
     spikes = ops.convert_to_numpy(lif.LIF(leak=leak)(x))[0]
-    interval = np.maximum(1, np.ceil(np.log(1 - leak / currents) / np.log(1 - leak), where=currents > leak, out=None))
+    interval = np.maximum(
+        1, np.ceil(np.log(1 - leak / currents) / np.log(1 - leak), where=currents > leak, out=None)
+    )
     interval = np.where(currents >= 1, 1, interval)
     assert np.array_equal(spikes.sum(0), 400 // interval)
 
@@ -178,7 +186,9 @@ def test_leaky_integrator_is_a_weighted_sum():
 def test_huge_and_zero_inputs_give_no_nan(reset, detach):
     """If this fails, one outlier in a batch turns every weight of the network into NaN."""
     signs = np.random.default_rng(0).choice([-1, 1], (4, 8, 3)).astype("float32")
-    sizes = np.array([1e30, 1e30, 0.0, 1.0], "float32")  # one row positive, one of both signs, one silent, one usual
+    sizes = np.array(
+        [1e30, 1e30, 0.0, 1.0], "float32"
+    )  # one row positive, one of both signs, one silent, one usual
     signs[0] = 1
     x = signs * sizes[:, None, None]
     leaks = np.array([0.0, 0.1, 1.0], "float32")

@@ -23,7 +23,13 @@ FULL_OPTIONS = dict(
 
 def network(*hidden, inputs=(None, 6), outputs=3):
     return keras.Sequential(
-        [layers.Input(inputs), layers.Dense(5), *hidden, layers.Dense(outputs), lif.LeakyIntegrator(leak=0.05)]
+        [
+            layers.Input(inputs),
+            layers.Dense(5),
+            *hidden,
+            layers.Dense(outputs),
+            lif.LeakyIntegrator(leak=0.05),
+        ]
     )
 
 
