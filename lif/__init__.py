@@ -1,7 +1,7 @@
 """Leaky integrate-and-fire neurons for Keras 3.
 
-The layers (`LIF`, `RecurrentLIF`, `LeakyIntegrator` and the encoders) stand beside Keras' own: currents and spikes are tensors of
-shape `(batch, time, *units)`. `lif.reference` holds the same rules in plain NumPy.
+The layers (`LIF`, `RecurrentLIF`, `LeakyIntegrator` and the encoders) stand beside Keras' own: currents and spikes
+are tensors of shape `(batch, time, *units)`. `lif.reference` holds the same rules in plain NumPy.
 """
 
 from . import datasets, dynamics, reference, results, surrogates

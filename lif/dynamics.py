@@ -28,7 +28,8 @@ With recurrent connections $W$ the current is $x_t + s_{t-1} W$. Then $e_t$ grow
 $\partial L / \partial W = \sum_t s_{t-1}^\top m_t$ is one matrix product after the loop.
 """
 
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from keras import backend, ops
 

@@ -51,13 +51,13 @@ def advice(name, rates):
     silent, always_on = np.mean(rates == 0), np.mean(rates > 0.9)
     if silent > 0.5:
         return (
-            f"{name}: {silent:.0%} of the units were silent. Try larger initial weights or inputs, a lower threshold, a "
-            "smaller leak, more steps, or a surrogate that reaches far below threshold (constant)."
+            f"{name}: {silent:.0%} of the units were silent. Try larger initial weights or inputs, a lower "
+            "threshold, a smaller leak, more steps, or a surrogate that reaches far below threshold (constant)."
         )
     if always_on > 0.5:
         return (
-            f"{name}: {always_on:.0%} of the units fired in nearly every step. Try smaller initial weights or inputs, a "
-            "higher threshold, a larger leak, or a refractory period."
+            f"{name}: {always_on:.0%} of the units fired in nearly every step. Try smaller initial weights or inputs, "
+            "a higher threshold, a larger leak, or a refractory period."
         )
     return None
 

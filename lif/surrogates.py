@@ -99,7 +99,7 @@ def arctan(z, alpha=2.0):
 
 @_surrogate
 def multi_gaussian(z, sigma=0.5, height=0.15, scale=6.0):
-    r"""$\sigma'(z) = (1 + h)\, g(z; \sigma) - 2 h\, g(|z| - \sigma; s \sigma)$ with $g(z; \sigma) = e^{-z^2 / 2 \sigma^2}$.
+    r"""$\sigma'(z) = (1 + h)\, g(z; \sigma) - 2 h\, g(|z| - \sigma; s \sigma)$, $g(z; w) = e^{-z^2 / 2 w^2}$.
 
     A bell with two shallow negative lobes [Yin, Corradi & Bohté 2021, without their normalisation].
     """

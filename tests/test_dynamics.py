@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from autodiff import value_and_gradients
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import ops
 
 import lif
+from autodiff import value_and_gradients
 from lif import dynamics, reference, surrogates
 
 RULES = list(

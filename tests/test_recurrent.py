@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from autodiff import value_and_gradients
 from keras import layers, ops
 
 import lif
+from autodiff import value_and_gradients
 from lif import dynamics, reference, surrogates
 
 
