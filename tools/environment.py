@@ -43,7 +43,8 @@ def make():
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
     python = VENV / "bin" / "python"
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    subprocess.run([*pip, "--require-hashes", "--requirement", LOCK], check=True)
+    # --no-compile: of three gigabytes only what is imported is ever compiled.
+    subprocess.run([*pip, "--no-compile", "--require-hashes", "--requirement", LOCK], check=True)
     # The module is used from the checkout itself: one line in a path file does what an editable install would.
     site = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
