@@ -86,7 +86,7 @@ def lif(x, leak, rule, recurrent_kernel=None, return_potential=False, leak_gradi
 
         return tuple(ops.cast(y, dtype) for y in outputs), backward
 
-    kernel = () if recurrent_kernel is None else (recurrent_kernel,)
+    kernel = () if recurrent_kernel is None else (ops.convert_to_tensor(recurrent_kernel),)
     outputs = custom_gradient(forward, x, leak, *kernel)
     return tuple(outputs) if return_potential else outputs[0]
 

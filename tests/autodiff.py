@@ -26,6 +26,7 @@ def value_and_gradients(function, *arrays):
         tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
         loss, outputs = function(*tensors)
         gradients = torch.autograd.grad(loss, tensors, allow_unused=True)
+        outputs = [y.detach() for y in outputs]
         gradients = [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, gradients, strict=True)]
     as_arrays = keras.ops.convert_to_numpy
     return tuple(np.array(as_arrays(y)) for y in outputs), tuple(np.array(as_arrays(g)) for g in gradients)
