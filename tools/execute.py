@@ -57,7 +57,7 @@ def execute(path, profile):
     scratch.mkdir(parents=True)
     output = scratch / path.name
     _set_environment(path.stem, profile, scratch)
-    started = time.monotonic()
+    tree, started = _tree(), time.monotonic()  # now: hours may pass, and commits with them
     try:
         with _log_of_kernel():
             papermill.execute_notebook(
@@ -72,7 +72,7 @@ def execute(path, profile):
         raise ChapterFailed(_report(path.stem, output, error)) from error
     seconds = time.monotonic() - started
     run = _read_run(scratch / profile / f"{path.stem}.json")
-    run["provenance"] |= provenance(run, seconds)
+    run["provenance"] |= tree | provenance(run, seconds)
     executed = nbformat.read(output, as_version=4)
     shutil.rmtree(scratch)
     return executed, run
@@ -104,16 +104,22 @@ def provenance(run, seconds):
     """Where a run's numbers come from, but for what the kernel itself knows."""
     seeds = [entry["n"] for entry in run["numbers"].values() if isinstance(entry, dict) and "n" in entry]
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(
-            _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
-        ),
-        "lock_sha256": hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest(),
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "seeds": max(seeds, default=1),
         "seconds": round(seconds, 1),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _tree():
+    """Which state of the project this is."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": bool(
+            _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+        ),
+        "lock_sha256": hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest(),
     }
 
 
