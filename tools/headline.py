@@ -36,13 +36,19 @@ def as_json(values):
     return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
 
-def with_table(readme, values):
-    """The README with its table of results renewed."""
+def table(values):
+    """The values as a Markdown table."""
+    if not values:
+        return "No full run has been recorded yet: `make full`."
     rows = ["| result | test accuracy, mean ± standard deviation | seeds | chapter |", "|---|---|---|---|"]
     for name, entry in values.items():
         accuracy = f"{100 * entry['value']:.1f} ± {100 * entry['sd']:.1f} %"
         link = f"[{entry['chapter']}](chapters/{entry['chapter']}.ipynb)"
         rows.append(f"| {HEADLINES[name][0]} | {accuracy} | {entry['seeds']} | {link} |")
-    table = "\n".join(rows) if values else "No full run has been recorded yet: `make full`."
+    return "\n".join(rows)
+
+
+def with_table(readme, values):
+    """The README with its table of results renewed."""
     before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}\n{table(values)}\n{END}{rest.split(END)[1]}"

@@ -10,6 +10,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 import chapters
+import headline
 from project import BUILD, ROOT, ledger, page_file, pages, results
 
 STAGE = BUILD / "stage"
@@ -56,7 +57,8 @@ def stage(executed):
                     cell.source = complete(cell.source, path.stem, recorded, durations)
             chapters.save(executed[path], target)
         else:
-            results.write(target, complete(path.read_text(encoding="utf-8"), path.stem, recorded, durations))
+            text = complete(path.read_text(encoding="utf-8"), path.stem, recorded, durations)
+            results.write(target, with_figures(text, executed))
 
 
 def complete(text, stem, recorded, durations):
@@ -77,7 +79,20 @@ def complete(text, stem, recorded, durations):
         r"\{glue:text\}`(?:(?P<path>[^`]+?)::)?full_(?P<name>\w+)(?::[^`]*)?`", known_or_words, text
     )
     text = text.replace("<!-- duration -->", durations.get(stem, ""))
+    text = text.replace("<!-- headlines -->", headline.table(headline.headlines()))
     return text.replace("<!-- durations -->", _duration_table(durations))
+
+
+def with_figures(text, executed):
+    """`<!-- figure 04-mnist cell-id -->` on a page becomes the figure that this cell of the chapter drew."""
+
+    def drawn(match):
+        stem, cell_id = match.groups()
+        notebook = next(notebook for path, notebook in executed.items() if path.stem == stem)
+        cell = next(cell for cell in notebook.cells if cell.id == cell_id)
+        return "\n".join(output.data["text/html"] for output in cell.outputs if "text/html" in output.get("data", {}))
+
+    return re.sub(r"<!-- figure (\S+) (\S+) -->", drawn, text)
 
 
 def _durations():
