@@ -89,8 +89,6 @@ GARMENTS = (
     "bag",
     "ankle boot",
 )
-
-
 IRISES = ("setosa", "versicolor", "virginica")
 THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # In the order of the official labels, which come without names; spelt as in torchvision's list.
@@ -129,8 +127,7 @@ def iris(seed=0, test_fraction=0.2):
         ValueError: If `test_fraction` is outside (0, 1).
 
     Source: Fisher, The use of multiple measurements in taxonomic problems, Annals of Eugenics 7 (1936), as it
-        ships
-    with scikit-learn.
+        ships with scikit-learn.
     """
     from sklearn.datasets import load_iris
 
