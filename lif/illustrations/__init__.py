@@ -1,0 +1,15 @@
+"""Illustrations that move in the published page, in Jupyter, in VS Code and on Colab.
+
+Each is an anywidget: the last line of a cell shows it, and its parameters are traits that can be read and set.
+
+>>> from lif.illustrations import Membrane
+>>> membrane = Membrane(leak=0.05)
+>>> membrane.threshold = 0.8
+
+`import lif` does not load them: they need `anywidget`, which the layers do not.
+"""
+
+from .membrane import Membrane
+from .modes import Modes
+
+__all__ = ["Membrane", "Modes"]

@@ -1,0 +1,230 @@
+// What every illustration is made of: labelled native controls and canvases that know theme, width and pixel density.
+
+// Okabe and Ito's colours, told apart with any colour vision; in the dark the same hues, lighter.
+const PALETTES = {
+  light: { blue: "#0072b2", orange: "#d55e00", green: "#008f68", pink: "#b5578f" },
+  dark: { blue: "#5cb8f0", orange: "#ff9147", green: "#35c9a0", pink: "#e59cc8" },
+};
+
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+// The frame of an illustration. `paint` is called by `draw`, and once a frame at most when a named parameter, the width
+// or the theme has changed. What it returns is the illustration's result, for tests and other scripts to read from the
+// section element, beside the parameters. `dispose` undoes everything.
+export function stage(el, model, names, title, paint) {
+  const root = element("section", { class: "lif-stage", "aria-label": title });
+  const controls = element("div", { class: "lif-controls" });
+  const plots = element("div", { class: "lif-plots" });
+  const summary = element("p", { class: "lif-summary", "aria-live": "polite" });
+  root.append(plots, summary, controls); // on a phone the picture stays in sight of the sliders
+  el.append(root);
+
+  const undo = [];
+  let asked = 0;
+  const draw = () => {
+    root.result = paint();
+    root.parameters = Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  };
+  const redraw = () => {
+    asked ||= requestAnimationFrame(() => {
+      asked = 0;
+      draw();
+    });
+  };
+  const listen = (changed, action) => {
+    for (const name of changed) {
+      model.on(`change:${name}`, action);
+      undo.push(() => model.off(`change:${name}`, action));
+    }
+  };
+  listen(names, redraw);
+
+  const resized = new ResizeObserver(redraw);
+  resized.observe(plots);
+  // A page, Jupyter, Colab and VS Code each announce their theme in another attribute of these two elements.
+  const themed = new MutationObserver(redraw);
+  for (const each of [document.documentElement, document.body]) themed.observe(each, { attributes: true });
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  system.addEventListener("change", redraw);
+  undo.push(
+    () => cancelAnimationFrame(asked),
+    () => resized.disconnect(),
+    () => themed.disconnect(),
+    () => system.removeEventListener("change", redraw),
+    () => root.remove(),
+  );
+  const dispose = () => undo.forEach((action) => action());
+  return { controls, plots, summary, model, listen, draw, redraw, dispose };
+}
+
+let controlCount = 0;
+
+function labelled(stage, label, control, ...more) {
+  control.id = `lif-control-${Math.random().toString(36).slice(2)}-${controlCount++}`;
+  const box = element("div", { class: "lif-control" }, element("label", { for: control.id }, label), ...more, control);
+  stage.controls.append(box);
+  return box;
+}
+
+function assign({ model }, name, value) {
+  model.set(name, value);
+  model.save_changes();
+}
+
+// A slider for a number; its bounds are those of the trait in Python.
+export function slider(stage, name, label, format = null) {
+  const [min, max, step] = stage.model.get("_bounds")[name];
+  const digits = (String(step).split(".")[1] ?? "").length;
+  const text = (value) => (format ? format(value) : value.toFixed(digits));
+  const input = element("input", { type: "range", min, max, step, name });
+  const output = element("output", { "aria-live": "off" }); // the slider itself says its value
+  const show = () => {
+    const value = stage.model.get(name);
+    input.value = value;
+    output.textContent = text(value);
+    input.setAttribute("aria-valuetext", text(value));
+  };
+  input.addEventListener("input", () => assign(stage, name, Number(input.value)));
+  stage.listen([name], show);
+  show();
+  return labelled(stage, label, input, output);
+}
+
+// A choice among words: `options` maps each value to what the reader sees.
+export function choice(stage, name, label, options) {
+  const entries = Object.entries(options).map(([value, text]) => element("option", { value }, text));
+  const select = element("select", { name }, ...entries);
+  const show = () => (select.value = stage.model.get(name));
+  select.addEventListener("change", () => assign(stage, name, select.value));
+  stage.listen([name], show);
+  show();
+  return labelled(stage, label, select);
+}
+
+export function toggle(stage, name, label) {
+  const input = element("input", { type: "checkbox", name });
+  const show = () => (input.checked = stage.model.get(name));
+  input.addEventListener("change", () => assign(stage, name, input.checked));
+  stage.listen([name], show);
+  show();
+  const box = labelled(stage, label, input);
+  box.classList.add("lif-check");
+  return box;
+}
+
+// Buttons side by side: `actions` maps what is written on each to what it does.
+export function buttons(stage, actions) {
+  const row = element("div", { class: "lif-buttons" });
+  for (const [label, action] of Object.entries(actions)) {
+    const button = element("button", { type: "button" }, label);
+    button.addEventListener("click", action);
+    row.append(button);
+  }
+  stage.controls.append(row);
+  return row;
+}
+
+// A canvas as wide as its place. `begin` clears it and returns a pen for this frame.
+export function canvas(parent, height, attributes) {
+  const made = element("canvas", { style: `height:${height}px`, ...attributes });
+  parent.append(made);
+  return { canvas: made, height, begin: () => pen(made, height) };
+}
+
+function pen(canvas, height) {
+  const context = canvas.getContext("2d");
+  const width = canvas.clientWidth;
+  const density = window.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(width * density)) canvas.width = Math.round(width * density);
+  if (canvas.height !== Math.round(height * density)) canvas.height = Math.round(height * density);
+  context.setTransform(density, 0, 0, density, 0, 0);
+  context.clearRect(0, 0, width, height);
+
+  const style = getComputedStyle(canvas);
+  const ink = style.color;
+  const [red, green, blue] = ink.match(/[\d.]+/g).map(Number);
+  const colours = { ink, ...PALETTES[red + green + blue > 382 ? "dark" : "light"] };
+
+  const stroke = (trace, colour, { lineWidth = 1.6, dash = [], alpha = 1 } = {}) => {
+    context.save();
+    Object.assign(context, { strokeStyle: colour, lineWidth, globalAlpha: alpha, lineJoin: "round" });
+    context.setLineDash(dash);
+    context.beginPath();
+    trace(context);
+    context.stroke();
+    context.restore();
+  };
+  const fill = (trace, colour, alpha = 1) => {
+    context.save();
+    Object.assign(context, { fillStyle: colour, globalAlpha: alpha });
+    context.beginPath();
+    trace(context);
+    context.fill();
+    context.restore();
+  };
+  const text = (string, x, y, { align = "left", colour = ink, alpha = 1, size = 12, baseline = "alphabetic" } = {}) => {
+    context.save();
+    Object.assign(context, { fillStyle: colour, globalAlpha: alpha, textAlign: align, textBaseline: baseline });
+    context.font = `${size}px ${style.fontFamily}`;
+    context.fillText(string, x, y);
+    context.restore();
+  };
+  return { width, height, context, colours, stroke, fill, text };
+}
+
+// A linear scale from data to pixels, with its inverse.
+export function scale([low, high], [from, to]) {
+  const map = (value) => from + ((value - low) / (high - low)) * (to - from);
+  map.invert = (pixel) => low + ((pixel - from) / (to - from)) * (high - low);
+  return map;
+}
+
+// Horizontal grid lines with their numbers to the left, and a label above.
+export function verticalAxis(pen, y, ticks, left, right, label) {
+  for (const tick of ticks) {
+    pen.stroke((c) => (c.moveTo(left, y(tick)), c.lineTo(right, y(tick))), pen.colours.ink, { lineWidth: 1, alpha: 0.15 });
+    pen.text(String(tick), left - 6, y(tick), { align: "right", baseline: "middle", alpha: 0.75, size: 11 });
+  }
+  pen.text(label, left, y(ticks.at(-1)) - 6, { alpha: 0.75 });
+}
+
+// Numbers below a line, and a label at its right end.
+export function horizontalAxis(pen, x, ticks, bottom, label) {
+  for (const tick of ticks) {
+    pen.stroke((c) => (c.moveTo(x(tick), bottom), c.lineTo(x(tick), bottom + 4)), pen.colours.ink, { lineWidth: 1, alpha: 0.5 });
+    pen.text(String(tick), x(tick), bottom + 16, { align: "center", alpha: 0.75, size: 11 });
+  }
+  pen.text(label, x(ticks.at(-1)), bottom + 31, { align: "right", alpha: 0.75 });
+}
+
+// The outline of a value that holds for one step each: flat from t to t + 1.
+export function stairs(values, x, y) {
+  return (context) => {
+    context.moveTo(x(0), y(values[0]));
+    values.forEach((value, t) => {
+      context.lineTo(x(t), y(value));
+      context.lineTo(x(t + 1), y(value));
+    });
+  };
+}
+
+// A stroke in the middle of each step at which something happened.
+export function strokes(values, x, bottom, top) {
+  return (context) => {
+    values.forEach((value, t) => {
+      if (!value) return;
+      context.moveTo(x(t + 0.5), bottom);
+      context.lineTo(x(t + 0.5), typeof top === "function" ? top(value) : top);
+    });
+  };
+}
+
+// "1 spike", "2 spikes"
+export function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

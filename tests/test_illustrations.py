@@ -1,0 +1,557 @@
+"""The illustrations: their arithmetic against NumPy, their traits, and their pages in a browser without a kernel."""
+
+import doctest
+import itertools
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import traitlets
+
+import lif
+from lif.illustrations import Membrane, Modes, chance, illustration, membrane, modes
+from test_browser import BROWSER, FLAGS
+
+NODE = shutil.which("node")
+ILLUSTRATIONS = [Membrane, Modes]
+HEAVIEST = 300_000  # bytes that an illustration may add to a page
+
+in_a_browser = pytest.mark.skipif(
+    BROWSER is None and not os.environ.get("CI"),
+    reason="no chromium here: the illustrations were not seen in one",
+)
+with_javascript = pytest.mark.skipif(
+    NODE is None and BROWSER is None and not os.environ.get("CI"), reason="neither node nor chromium here"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert BROWSER, "CI must test in a browser, and there is no chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def in_book(monkeypatch):
+    monkeypatch.setenv("LIF_CHAPTER", "01-membrane")
+
+
+@pytest.fixture
+def compute(request):
+    """Runs `answer(question)` of a script, in Node where there is one, else in the browser."""
+
+    def run(script, question):
+        if NODE is None:
+            page = request.getfixturevalue("browser").new_page()
+            text = page.evaluate(
+                f"() => {{ {script}\nreturn JSON.stringify(answer({json.dumps(question)})); }}"
+            )
+            page.close()
+            return json.loads(text)
+        program = f"{script}\nconsole.log(JSON.stringify(answer({json.dumps(question)})));"
+        done = subprocess.run(
+            [NODE, "--input-type=module", "-"], input=program, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+ANSWER = """
+function answer(cases) {
+  return cases.map(({ x, units, rule, surrogate, parameters, spikeGradient, potentialGradient, detachReset }) => {
+    const run = simulate(Float64Array.from(x), rule, units);
+    const slope = (z) => SURROGATES[surrogate](z, ...parameters);
+    const found = gradient(run, rule, slope, spikeGradient, potentialGradient, units, detachReset);
+    return [run.spikes, run.potential, found.inputGradient, found.leakGradient].map((each) => [...each]);
+  });
+}
+"""
+
+
+def random_case(rng):
+    steps, units = int(rng.integers(1, 40)), int(rng.integers(1, 4))
+    surrogate = str(rng.choice(list(lif.reference.SURROGATES)))
+    few = {"constant": 0, "multi_gaussian": 3}.get(surrogate, 1)
+    return {
+        "x": rng.normal(0.2, 0.5, steps * units).tolist(),
+        "units": units,
+        "rule": {
+            "leak": float(rng.choice([0, 1, rng.uniform()])),
+            "threshold": rng.uniform(0.2, 2),
+            "reset": str(rng.choice(["zero", "subtract", "none"])),
+            "refractory": int(rng.choice([0, 0, 1, 4])),
+            "floor": [0.0, -0.5, None][rng.integers(3)],
+        },
+        "surrogate": surrogate,
+        "parameters": rng.uniform(0.3, 5, few).tolist(),
+        "spikeGradient": rng.normal(size=steps * units).tolist(),
+        "potentialGradient": rng.normal(size=steps * units).tolist() if rng.uniform() < 0.5 else None,
+        "detachReset": bool(rng.uniform() < 0.5),
+    }
+
+
+def expected(case):
+    shape = (1, -1, case["units"])
+    x = np.reshape(case["x"], shape)
+    potential_gradient = case["potentialGradient"]
+    surrogate = lif.reference.SURROGATES[case["surrogate"]]
+    simulated = lif.reference.simulate(x, **case["rule"])
+    gradients = lif.reference.gradient(
+        x,
+        spike_gradient=np.reshape(case["spikeGradient"], shape),
+        potential_gradient=0.0 if potential_gradient is None else np.reshape(potential_gradient, shape),
+        surrogate=lambda z: surrogate(z, *case["parameters"]),
+        detach_reset=case["detachReset"],
+        **case["rule"],
+    )
+    return [each.ravel() for each in (*simulated, *gradients)]
+
+
+@with_javascript
+def test_the_neuron_in_the_page_is_the_neuron_of_the_book(compute):
+    rng = np.random.default_rng(0)
+    cases = [random_case(rng) for _ in range(1500)]
+    answers = compute(illustration.bundle("neuron") + ANSWER, cases)
+    assert len(answers) == len(cases)
+    fired = 0
+    for case, answer in zip(cases, answers, strict=True):
+        spikes, *others = expected(case)
+        np.testing.assert_array_equal(answer[0], spikes)
+        for ours, theirs in zip(answer[1:], others, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+        fired += spikes.sum()
+    assert fired > 5000
+    options = {(case["rule"]["reset"], case["rule"]["floor"], case["surrogate"]) for case in cases}
+    assert len(options) == 3 * 3 * len(lif.reference.SURROGATES)
+
+
+@with_javascript
+def test_python_repeats_the_random_numbers_of_the_page(compute):
+    script = (
+        illustration.bundle("chance")
+        + """
+        function answer(seeds) {
+          return seeds.map((seed) => {
+            const uniform = uniforms(seed);
+            const normal = normals(uniform);
+            return Array.from({ length: 50 }, () => [uniform(), normal()]);
+          });
+        }"""
+    )
+    for seed, found in enumerate(compute(script, list(range(20)))):
+        uniform = chance.uniforms(seed)
+        normal = chance.normals(uniform)
+        drawn = [[next(uniform), next(normal)] for _ in range(50)]
+        np.testing.assert_allclose(found, drawn, rtol=1e-12)
+
+
+def test_the_random_numbers_are_what_they_claim_to_be():
+    uniform = np.array([list(itertools.islice(chance.uniforms(seed), 100)) for seed in range(1000)])
+    assert 0 < uniform.min() and uniform.max() < 1
+    assert abs(uniform.mean() - 0.5) < 0.005 and abs(uniform.std() - 12**-0.5) < 0.005
+    assert np.abs(np.corrcoef(uniform[:-1, 0], uniform[1:, 0])[0, 1]) < 0.1
+    normal = np.array(list(itertools.islice(chance.normals(chance.uniforms(1)), 20_000)))
+    assert abs(normal.mean()) < 0.03 and abs(normal.std() - 1) < 0.02
+    assert abs(np.mean(np.abs(normal) < 1) - 0.6827) < 0.01
+
+
+@with_javascript
+def test_the_map_of_modes_is_the_map_of_its_closed_forms(compute):
+    places = [
+        [leak, weight]
+        for leak in (0.0, 0.005, 0.02, 0.3, 0.5)
+        for weight in (0.02, 0.14, 0.4, 0.5, 0.7, 0.98)
+    ]
+    script = (
+        illustration.bundle("modes")
+        + """
+        function answer(places) {
+          return places.map(([leak, weight]) => ["2", "3", "endless"].map((arrivals) => {
+            const interval = longestInterval(leak, weight, arrivals);
+            return interval === Infinity ? -1 : interval;
+          }));
+        }"""
+    )
+    for (leak, weight), found in zip(places, compute(script, places), strict=True):
+        known = Modes(leak=leak, weight=weight).longest_interval()
+        assert [np.inf if each < 0 else each for each in found] == list(known.values())
+
+
+@pytest.mark.parametrize("arrivals", [2, 3])
+def test_the_closed_forms_say_what_the_neuron_does(arrivals):
+    for leak, weight in itertools.product((0.013, 0.11, 0.37), (0.37, 0.53, 0.71)):
+        longest = Modes(leak=leak, weight=weight).longest_interval()[str(arrivals)]
+        for interval in range(1, longest + 3):
+            x = np.zeros((1, arrivals * interval, 1))
+            x[0, ::interval] = weight
+            assert lif.reference.simulate(x, leak)[0].any() == (interval <= longest)
+
+
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_a_module_is_one_text_without_imports(kind):
+    lines = kind._esm.splitlines()
+    assert [line for line in lines if line.startswith(("import ", "export "))] == [
+        "export default { render };"
+    ]
+    declared = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", kind._esm, re.MULTILINE)
+    assert "render" in declared and "simulate" in declared
+    assert len(set(declared)) == len(declared), "two modules use one name"
+    assert "</script" not in kind._esm and not re.search(r"https?://", kind._esm)
+
+
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_in_a_notebook_it_is_a_widget(kind, monkeypatch):
+    monkeypatch.delenv("LIF_CHAPTER", raising=False)
+    data, *_ = kind()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data and "text/html" not in data
+
+
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_in_the_book_it_is_a_page_of_its_own(kind, in_book):
+    first, second = kind(), kind()
+    data, _ = first._repr_mimebundle_()
+    assert first.comm is None, (
+        "the kernel would send a widget's state, and the page would want a widget manager"
+    )
+    assert set(data) == {"text/html", "text/plain"}
+    assert len(data["text/html"].encode()) < HEAVIEST
+    ids = [
+        re.search(r'id="([^"]+)"', each._repr_mimebundle_()[0]["text/html"])[1] for each in (first, second)
+    ]
+    assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_parameters_are_traits_and_defaults_are_within_bounds(kind, in_book):
+    made = kind()
+    assert set(made._bounds) < set(made.parameters())
+    for name, value in made.parameters().items():
+        setattr(made, name, value)
+        assert getattr(made, name) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "message"),
+    [
+        (Membrane, "leak", 1.0, "from 0 to 0.95"),
+        (Membrane, "leak", float("nan"), "from 0 to 0.95"),
+        (Membrane, "threshold", -1, "from 0.2 to 2"),
+        (Membrane, "refractory", 1.5, "whole number"),
+        (Membrane, "reset", "never", "zero"),
+        (Membrane, "spikes", [3, 120], "steps from 0 to 119"),
+        (Membrane, "current", [0.5], "120 numbers from 0 to 3"),
+        (Modes, "weight", 1, "from 0.02 to 0.98"),
+        (Modes, "jitter", "wide", "float"),
+        (Modes, "arrivals", "4", "endless"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_bounds(kind, name, value, message, in_book):
+    with pytest.raises(traitlets.TraitError, match=message):
+        kind(**{name: value})
+    made = kind()
+    before = getattr(made, name)
+    with pytest.raises(traitlets.TraitError):
+        setattr(made, name, value)
+    assert getattr(made, name) == before
+
+
+def test_spikes_are_kept_in_order(in_book):
+    assert Membrane(spikes=[7, 3, 7]).spikes == [3, 7]
+
+
+@pytest.mark.parametrize("module", [membrane, modes])
+def test_examples_in_the_docstrings(module, in_book):
+    result = doctest.testmod(module)
+    assert result.attempted and not result.failed
+
+
+def test_the_layers_do_without():
+    for path in Path(lif.__file__).parent.glob("*.py"):
+        assert not re.search(r"import.*(anywidget|illustrations)", path.read_text(encoding="utf-8")), (
+            path.name
+        )
+
+
+class Opened:
+    """An illustration in a page of its own."""
+
+    def __init__(self, browser, folder, widget, **context):
+        data, _ = widget._repr_mimebundle_()
+        path = folder / "page.html"
+        path.write_text(
+            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+            "<title>One</title><style>html{color-scheme:light dark} body{margin:8px;color:CanvasText}</style>"
+            f"<body>{data['text/html']}</body></html>",
+            encoding="utf-8",
+        )
+        self.context = browser.new_context(**context)
+        self.page = self.context.new_page()
+        self.troubles, self.kind = [], type(widget)
+        self.page.on("console", lambda message: self.troubles.append(message.text))
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on(
+            "request", lambda request: self.troubles.append(request.url) if self._outside(request) else None
+        )
+        self.page.goto(path.as_uri())
+
+    def _outside(self, request):
+        return not request.url.startswith(("data:", "blob:", "file:"))
+
+    def settle(self):
+        """Waits until what was changed has been drawn."""
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def state(self):
+        """The parameters in the page, and a widget of them in Python."""
+        self.settle()
+        return self.kind(**self.page.evaluate("document.querySelector('.lif-stage').parameters"))
+
+    def result(self, path):
+        """A sequence of the result, such as `exact.spikes`."""
+        self.settle()
+        return np.array(self.page.evaluate(f"[...document.querySelector('.lif-stage').result.{path}]"))
+
+    def press(self, label, *keys):
+        control = self.page.get_by_label(label, exact=True)
+        control.focus()
+        for key in keys:
+            control.press(key)
+
+    def summary(self):
+        self.settle()
+        return self.page.locator(".lif-summary").inner_text()
+
+    def close(self):
+        self.context.close()
+        assert self.troubles == []
+
+
+@pytest.fixture
+def opened(browser, tmp_path, in_book):
+    pages = []
+
+    def show(widget, **context):
+        pages.append(Opened(browser, tmp_path, widget, **context))
+        return pages[-1]
+
+    yield show
+    for each in pages:
+        each.close()
+
+
+def agrees(shown, path, answer):
+    spikes, potential = answer
+    np.testing.assert_array_equal(shown.result(f"{path}.spikes"), spikes)
+    np.testing.assert_allclose(shown.result(f"{path}.potential"), potential, rtol=1e-9, atol=1e-12)
+
+
+@in_a_browser
+def test_the_membrane_answers_the_keyboard_as_the_reference_does(opened):
+    shown = opened(Membrane(), viewport={"width": 1000, "height": 1400})
+    agrees(shown, "exact", Membrane().simulate())
+
+    shown.press("leak λ", *["ArrowLeft"] * 7)
+    shown.press("refractory", "ArrowRight", "ArrowRight")
+    shown.press("noise", *["ArrowRight"] * 4)
+    shown.page.get_by_label("reset", exact=True).select_option("subtract")
+    state = shown.state()
+    assert (state.leak, state.refractory, state.noise, state.reset) == (0.03, 2, 0.04, "subtract")
+    agrees(shown, "exact", state.simulate())
+    fired = int(state.simulate()[0].sum())
+    assert fired != Membrane().simulate()[0].sum()
+    assert f"{fired} output spikes" in shown.summary()
+
+    before = state.simulate()[1]
+    shown.page.get_by_role("button", name="new noise").press("Enter")
+    state = shown.state()
+    assert np.abs(state.simulate()[1] - before).max() > 0
+    agrees(shown, "exact", state.simulate())
+
+    shown.page.get_by_role("button", name="start again").press("Enter")
+    assert shown.state().parameters() == Membrane().parameters()
+
+
+@in_a_browser
+def test_spikes_are_placed_and_taken_by_key_and_by_hand(opened):
+    shown = opened(Membrane(), viewport={"width": 1000, "height": 1400})
+    strip = shown.page.get_by_role("slider", name="Time cursor on the input")
+    strip.focus()
+    for key in ("End", "ArrowLeft", " "):
+        strip.press(key)
+    assert shown.state().spikes == [*Membrane().spikes, 118]
+    assert strip.get_attribute("aria-valuetext") == "step 118, an input spike"
+    strip.press("Enter")
+    assert shown.state().spikes == Membrane().spikes
+
+    box = strip.bounding_box()
+    strip.click(position={"x": box["width"] / 2, "y": 40})
+    shown.settle()
+    placed = set(shown.state().spikes) ^ set(Membrane().spikes)
+    assert len(placed) == 1
+    agrees(shown, "exact", shown.state().simulate())
+    strip.click(position={"x": box["width"] / 2, "y": 40})
+    assert shown.state().spikes == Membrane().spikes
+
+
+@in_a_browser
+def test_a_current_is_drawn_and_eulers_step_stands_beside_the_exact_one(opened):
+    shown = opened(Membrane(leak=0.3), viewport={"width": 1000, "height": 1400})
+    shown.page.get_by_label("input", exact=True).select_option("current")
+    shown.page.get_by_label("Euler's step too").press(" ")
+    state = shown.state()
+    agrees(shown, "exact", state.simulate())
+    agrees(shown, "euler", state.simulate(leak=state.euler_leak))
+    assert state.simulate()[0].sum() != state.simulate(leak=state.euler_leak)[0].sum()
+
+    strip = shown.page.get_by_role("slider", name="Time cursor on the input")
+    box = strip.bounding_box()
+    mouse = shown.page.mouse
+    mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 70)
+    mouse.down()
+    mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 30)
+    mouse.up()
+    drawn = shown.state()
+    changed = np.flatnonzero(np.array(drawn.current) != state.current)
+    assert len(changed) > 40 and max(drawn.current) > 2
+    agrees(shown, "exact", drawn.simulate())
+    agrees(shown, "euler", drawn.simulate(leak=drawn.euler_leak))
+
+    strip.press("ArrowUp")
+    assert np.abs(np.array(shown.state().current) - drawn.current).sum() == pytest.approx(0.1)
+
+
+@in_a_browser
+def test_the_point_in_the_map_is_the_neuron_beside_it(opened):
+    shown = opened(Modes(), viewport={"width": 1000, "height": 1400})
+
+    def neuron_agrees():
+        state = shown.state()
+        spikes, potential = state.simulate()
+        agrees(shown, "volleys", (spikes[0], potential[0]))
+        agrees(shown, "scattered", (spikes[1], potential[1]))
+        return state
+
+    neuron_agrees()
+    chart = shown.page.get_by_role("application")
+    chart.focus()
+    for key in ("ArrowLeft", "ArrowUp", "ArrowUp"):
+        chart.press(key)
+    state = neuron_agrees()
+    assert (state.leak, state.weight) == (0.29, 0.52)
+
+    box = chart.bounding_box()
+    shown.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
+    shown.page.mouse.down()
+    shown.page.mouse.move(box["x"] + box["width"] / 3, box["y"] + 60)
+    shown.page.mouse.up()
+    moved = neuron_agrees()
+    assert moved.leak < 0.29 and moved.weight > 0.7
+
+    shown.press("jitter", *["ArrowRight"] * 8)
+    shown.page.get_by_role("button", name="mixed").press("Enter")
+    state = neuron_agrees()
+    assert (state.leak, state.weight, state.jitter) == (0.02, 0.14, 5.0)
+    assert f"endless train: up to {state.longest_interval()['endless']} steps apart" in shown.summary()
+    shown.page.get_by_role("button", name="integrator").press("Enter")
+    assert "endless train: at any distance" in shown.summary()
+
+
+@in_a_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_it_fits_a_phone_and_both_themes(kind, theme, opened):
+    shown = opened(kind(), viewport={"width": 360, "height": 800}, color_scheme=theme, has_touch=True)
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert not shown.page.locator("img.lif-figure").is_visible()
+    # Ink that a reader sees: more than a few pixels far from the ground, in light and dark.
+    brightness = shown.page.locator("canvas").first.evaluate("""(canvas) => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const inked = [];
+        for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200) inked.push(data[i] + data[i + 1] + data[i + 2]);
+        return [inked.length, inked.reduce((sum, each) => sum + each, 0) / inked.length / 3];
+    }""")
+    assert brightness[0] > 500
+    assert (brightness[1] > 128) == (theme == "dark")
+    unnamed = "[...document.querySelectorAll('input, select')].filter((each) => !each.labels.length).length"
+    assert shown.page.evaluate(unnamed) == 0
+    smallest = (
+        "Math.min(...[...document.querySelectorAll('.lif-stage button')].map((each) => each.offsetHeight))"
+    )
+    assert shown.page.evaluate(smallest) >= 24
+
+
+@in_a_browser
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_print_and_a_page_without_programs_have_a_picture(kind, opened):
+    shown = opened(kind())
+    shown.page.emulate_media(media="print")
+    assert shown.page.locator("img.lif-figure").is_visible()
+    assert not shown.page.locator(".lif-stage").is_visible()
+    still = opened(kind(), java_script_enabled=False)
+    assert still.page.locator("img.lif-figure").is_visible()
+    assert len(still.page.locator("img.lif-figure").get_attribute("alt")) > 80
+
+
+@in_a_browser
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_the_widget_module_draws_follows_its_model_and_cleans_up(kind, opened):
+    shown = opened(kind())
+    found = shown.page.evaluate(
+        """async ([source, values]) => {
+            const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+            const listeners = new Map();
+            const model = {
+                get: (name) => values[name],
+                set: (name, value) => { values[name] = value; listeners.get("change:" + name)?.forEach((f) => f()); },
+                save_changes: () => {},
+                on: (event, f) => listeners.set(event, [...(listeners.get(event) ?? []), f]),
+                off: (event, f) => listeners.set(event, listeners.get(event).filter((each) => each !== f)),
+            };
+            const el = document.createElement("div");
+            document.body.append(el);
+            const cleanup = module.default.render({ model, el });
+            model.set("leak", 0.2); // as Python would
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            const seen = [el.querySelector(".lif-stage").parameters.leak, el.querySelector("input[name=leak]").value];
+            cleanup();
+            return [...seen, el.childElementCount, [...listeners.values()].flat().length];
+        }""",
+        [kind._esm, {**kind().parameters(), "_bounds": kind()._bounds}],
+    )
+    assert found == [0.2, "0.2", 0, 0]
+
+
+@in_a_browser
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_a_move_of_a_slider_is_drawn_at_once(kind, opened, record_property):
+    shown = opened(kind(), viewport={"width": 1000, "height": 1400})
+    milliseconds = shown.page.evaluate("""() => {
+        const slider = document.querySelector("input[name=leak]");
+        const waiting = window.requestAnimationFrame;
+        window.requestAnimationFrame = (draw) => void draw(); // now, so that the clock sees the work, not the wait
+        const times = [];
+        for (let i = 0; i < 60; i++) {
+            slider.value = 0.01 * (1 + (i % 30));
+            const start = performance.now();
+            slider.dispatchEvent(new Event("input"));
+            document.querySelector(".lif-stage").getBoundingClientRect(); // and the layout
+            times.push(performance.now() - start);
+        }
+        window.requestAnimationFrame = waiting;
+        return times;
+    }""")
+    record_property("median_milliseconds", statistics.median(milliseconds))
+    assert statistics.median(milliseconds) < 16
