@@ -149,7 +149,7 @@ export function render({ model, el }) {
     verticalAxis(pen, y, ticks, MARGIN.left, right, "");
     pen.text("potential", MARGIN.left, 70, { alpha: 0.75 });
     pen.stroke((c) => (c.moveTo(MARGIN.left, y(threshold)), c.lineTo(right, y(threshold))), colours.ink, { lineWidth: 1, dash: [5, 4], alpha: 0.8 });
-    pen.text("threshold", right, y(threshold) - 5, { align: "right", alpha: 0.75, size: 11 });
+    pen.text("threshold", MARGIN.left + 4, y(threshold) - 5, { alpha: 0.75, size: 11 });
     const area = stairs(exact.potential, horizontal, y);
     pen.fill((c) => (area(c), c.lineTo(horizontal(STEPS), y(0)), c.lineTo(horizontal(0), y(0))), colours.blue, 0.16);
     if (euler) pen.stroke(stairs(euler.potential, horizontal, y), colours.orange, { lineWidth: 1.4 });
