@@ -9,6 +9,8 @@ const PALETTES = {
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  // Or JupyterLab takes the arrow keys of whatever has the focus for itself.
+  if (["input", "select", "button", "canvas"].includes(tag)) made.setAttribute("data-lm-suppress-shortcuts", "true");
   made.append(...children);
   return made;
 }
