@@ -42,7 +42,7 @@ def table(values):
         return "No full run has been recorded yet: `make full`."
     rows = ["| result | test accuracy, mean ± standard deviation | seeds | chapter |", "|---|---|---|---|"]
     for name, entry in values.items():
-        accuracy = f"{100 * entry['value']:.1f} ± {100 * entry['sd']:.1f} %"
+        accuracy = f"{100 * entry['value']:.2f} ± {100 * entry['sd']:.2f} %"
         link = f"[{entry['chapter']}](chapters/{entry['chapter']}.ipynb)"
         rows.append(f"| {HEADLINES[name][0]} | {accuracy} | {entry['seeds']} | {link} |")
     return "\n".join(rows)

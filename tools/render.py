@@ -90,7 +90,9 @@ def with_figures(text, executed):
         stem, cell_id = match.groups()
         notebook = next(notebook for path, notebook in executed.items() if path.stem == stem)
         cell = next(cell for cell in notebook.cells if cell.id == cell_id)
-        return "\n".join(output.data["text/html"] for output in cell.outputs if "text/html" in output.get("data", {}))
+        return "\n".join(
+            output.data["text/html"] for output in cell.outputs if "text/html" in output.get("data", {})
+        )
 
     return re.sub(r"<!-- figure (\S+) (\S+) -->", drawn, text)
 
