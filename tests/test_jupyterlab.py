@@ -1,0 +1,101 @@
+"""The illustrations in a live JupyterLab: what the reader moves is seen in Python, and what Python sets is drawn."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from lif.illustrations import Membrane, Modes
+from project import ROOT
+from test_browser import BROWSER, FLAGS
+
+PATIENCE = 240  # seconds for what takes a few on an idle machine
+NOTEBOOK = [
+    "from lif.illustrations import Membrane, Modes",
+    "membrane = Membrane()\nmembrane",
+    "modes = Modes()\nmodes",
+    "print(f'leaks {membrane.leak:.3f} {modes.leak:.3f}')\nmembrane.leak = 0.25\nmodes.leak = 0.25",
+]
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None and not os.environ.get("CI"), reason="no chromium here: JupyterLab was not seen in one"
+)
+
+
+@pytest.fixture
+def laboratory(tmp_path):
+    """The address of a JupyterLab with one notebook."""
+    cells = [new_code_cell(source) for source in NOTEBOOK]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "live.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LIF_")}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
+    options += ["--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={tmp_path}"]
+    with open(tmp_path / "lab.log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(address, server)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def wait_for(address, server):
+    for _ in range(PATIENCE):
+        assert server.poll() is None, "JupyterLab did not start"
+        try:
+            return urllib.request.urlopen(f"{address}/api", timeout=5).close()
+        except OSError:
+            time.sleep(1)
+    raise TimeoutError(address)
+
+
+def test_reader_and_python_move_the_same_parameters(laboratory):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 2400})
+        page.set_default_timeout(1000 * PATIENCE)
+        page.goto(f"{laboratory}/lab/tree/live.ipynb")
+        editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
+        editors.first.click()
+        for _ in NOTEBOOK[:3]:
+            page.keyboard.press("Shift+Enter")
+        stages = page.locator(".lif-stage")
+        stages.nth(1).wait_for()
+        for stage in stages.all():
+            slider = stage.get_by_label("leak λ", exact=True)
+            slider.press("ArrowRight")
+            slider.press("ArrowRight")
+        editors.nth(3).click()
+        page.keyboard.press("Shift+Enter")
+        # Two steps of each slider, seen in Python.
+        page.get_by_text(
+            f"leaks {Membrane().leak + 0.02:.3f} {Modes().leak + 0.01:.3f}", exact=True
+        ).wait_for()
+        # And what Python set, seen in the page.
+        page.wait_for_function(
+            "[...document.querySelectorAll('.lif-stage')].every((stage) => stage.parameters.leak === 0.25)"
+        )
+        for stage, kind, path in zip(stages.all(), (Membrane, Modes), ("exact", "volleys"), strict=True):
+            assert stage.locator("input[name=leak]").input_value() == "0.25"
+            drawn = stage.evaluate("(stage, path) => [...stage.result[path].potential]", path)
+            potential = kind(leak=0.25).simulate()[1]
+            np.testing.assert_allclose(drawn, potential if kind is Membrane else potential[0], atol=1e-12)
+        browser.close()
