@@ -144,5 +144,5 @@ def test_the_readme_table_shows_the_recorded_values():
     values = {"mnist_dense_accuracy": {"value": 0.98123, "sd": 0.00149, "seeds": 5, "chapter": "04-mnist"}}
     readme = f"before\n{headline.BEGIN}\nold\n{headline.END}\nafter\n"
     table = headline.with_table(readme, values)
-    assert "| MNIST, dense network | 98.1 ± 0.1 % | 5 | [04-mnist](chapters/04-mnist.ipynb) |" in table
+    assert "| MNIST, dense network | 98.12 ± 0.15 % | 5 | [04-mnist](chapters/04-mnist.ipynb) |" in table
     assert table.startswith("before\n") and table.endswith("\nafter\n") and "old" not in table
