@@ -126,6 +126,8 @@ def alone():
 
 def main(arguments):
     # A terminated build ends like an interrupted one: kernels are shut down, scratch is left, nothing half-written.
+    # Both, whatever was inherited: a shell starts its background jobs deaf to SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     commands = {
         "build": build,
