@@ -146,6 +146,10 @@ show("prose")
 notebook.cells[-2].source = "other = 'code'"
 nbformat.write(notebook, "chapters/01-tiny.ipynb")
 show("code")
+notebook.cells[-2].source = "from lif.illustrations import Membrane"
+nbformat.write(notebook, "chapters/01-tiny.ipynb")
+show("illustrated")
+add("lif/illustrations/modes.js", "1")
 """
 
 
@@ -161,7 +165,7 @@ def test_what_a_chapter_depends_on(project):
     assert changed == {
         "again": neither,
         "dynamics.py": both,
-        "neuron.js": both,
+        "neuron.js": neither,  # neither shows an illustration
         "requirements.txt": both,
         "mnist.gz": both,
         "01-tiny.json": both,
@@ -170,6 +174,8 @@ def test_what_a_chapter_depends_on(project):
         "claims.yml": (False, True),
         "prose": neither,
         "code": both,
+        "illustrated": both,
+        "modes.js": both,
     }
 
 

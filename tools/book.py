@@ -19,8 +19,9 @@ from contextlib import contextmanager
 import chapters
 import execute
 import headline
+import parallel
 import render
-from project import BUILD, RESULTS, ROOT, ledger, notebooks, results
+from project import BUILD, CLAIMS, RESULTS, ROOT, ledger, notebooks, results
 
 
 def build():
@@ -41,14 +42,25 @@ def run_chapters(profile):
     """
     paths, executed = notebooks(), {}
     _drop_results_of_old_chapters(profile, paths)
-    for number, path in enumerate(paths, 1):
-        print(f"[{number}/{len(paths)}] {path.stem}{_forecast(paths[number - 1 :], profile)}", flush=True)
-        started = time.monotonic()
-        executed[path], run, fresh = execute.chapter(path, profile)
-        results.write(RESULTS / profile / f"{path.stem}.json", results.dumps(run))
-        done = f"executed in {time.monotonic() - started:.1f} s" if fresh else "unchanged, from the cache"
-        print(f"[{number}/{len(paths)}] {path.stem}: {done}", flush=True)
-    return executed
+    last = [path for path in paths if path.stem == CLAIMS]  # it reads the other chapters' results
+    for group in ([path for path in paths if path not in last], last):
+        for path, folder in _runs(group, profile):
+            executed[path], run = execute.load(path, folder)
+            results.write(RESULTS / profile / f"{path.stem}.json", results.dumps(run))
+    return {path: executed[path] for path in paths}
+
+
+def _runs(paths, profile):
+    """Each chapter and its run in the cache, executed now where something has changed."""
+    changed = []
+    for path in paths:
+        folder = execute.cached(path, profile)
+        if folder is None:
+            changed.append(path)
+        else:
+            print(f"  {path.stem}: unchanged, from the cache", flush=True)
+            yield path, folder
+    yield from parallel.run(changed, profile)
 
 
 def verify(profile):
@@ -90,20 +102,6 @@ def serve(port=8000):
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=BUILD / "html")
     print(f"http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     http.server.ThreadingHTTPServer(("127.0.0.1", port), handler).serve_forever()
-
-
-def _forecast(paths, profile):
-    """What is left, from the chapters' last durations."""
-    last = [_last_seconds(path.stem, profile) for path in paths]
-    if last[0] is None:
-        return ""
-    left = sum(seconds or 0 for seconds in last)
-    return f" (took {last[0]:.0f} s last time; if all are executed, at least {left:.0f} s are left)"
-
-
-def _last_seconds(stem, profile):
-    run = ledger.runs(ROOT, profile).get(stem)
-    return run and run["provenance"].get("seconds")
 
 
 def _drop_results_of_old_chapters(profile, paths):

@@ -1,10 +1,14 @@
-"""Executes one chapter with papermill, or takes it from the cache."""
+"""Executes a chapter with papermill, and keeps what was executed.
+
+python tools/execute.py chapters/04-mnist.ipynb quick     executes one into the cache
+"""
 
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,22 +27,22 @@ class ChapterFailed(Exception):
     """A chapter stopped; the message is the report."""
 
 
-def chapter(path, profile):
-    """The executed notebook and its results, from the cache where nothing it depends on has changed.
+def cached(path, profile):
+    """Where in the cache the chapter's run lies, or None if something that it depends on has changed."""
+    folder = _folder(path, profile)
+    return folder if folder.exists() else None
 
-    Returns:
-        (notebook, run, whether it was executed now).
-    """
+
+def newest(stem, profile):
+    """The chapter's latest run in the cache. It may not be found by its key: another chapter may have fetched data."""
+    return max(_runs(BUILD / "executed" / profile, stem), key=lambda folder: folder.stat().st_mtime)
+
+
+def load(path, folder):
+    """The notebook with its present text and the run's outputs, and the run's results."""
     source = nbformat.read(path, as_version=4)
-    cached = BUILD / "executed" / profile / f"{path.stem}-{key(source, path.stem, profile)}"
-    fresh = not cached.exists()
-    if fresh:
-        executed, run = execute(path, profile)
-        # The key is taken again: a run may have fetched its data, and the next build finds them in place.
-        cached = cached.with_name(f"{path.stem}-{key(source, path.stem, profile)}")
-        _store(cached, executed, run)
-    executed = nbformat.read(cached / "notebook.ipynb", as_version=4)
-    return merge(source, executed), json.loads((cached / "results.json").read_text(encoding="utf-8")), fresh
+    executed = nbformat.read(folder / "notebook.ipynb", as_version=4)
+    return merge(source, executed), json.loads((folder / "results.json").read_text(encoding="utf-8"))
 
 
 def execute(path, profile):
@@ -59,7 +63,7 @@ def execute(path, profile):
     _set_environment(path.stem, profile, scratch)
     tree, started = _tree(), time.monotonic()  # now: hours may pass, and commits with them
     try:
-        with _log_of_kernel():
+        with _log_of_kernel(path.stem):
             papermill.execute_notebook(
                 str(path),
                 str(output),
@@ -76,6 +80,12 @@ def execute(path, profile):
     executed = nbformat.read(output, as_version=4)
     shutil.rmtree(scratch)
     return executed, run
+
+
+def report_of(stem):
+    """What a chapter that failed in a process of its own left to say."""
+    path = _report_file(stem)
+    return path.read_text(encoding="utf-8") if path.exists() else f"Chapter {stem} failed: its process ended."
 
 
 def merge(source, executed):
@@ -127,10 +137,11 @@ def _inputs(stem, profile, code):
     """The files a chapter depends on. A recorded run counts for the chapters whose code names it, and for its own."""
     text = "\n".join(source for _, source in code)
     recorded = sorted((RESULTS / "full").glob("*.json"))
+    unused = {"__pycache__"} if "lif.illustrations" in text else {"__pycache__", "illustrations"}
     files = [
         path
         for path in sorted((ROOT / "lif").rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and unused.isdisjoint(path.relative_to(ROOT).parts)
     ]
     files += [ROOT / "requirements.txt"]
     if stem == CLAIMS:
@@ -160,10 +171,18 @@ def _store(folder, notebook, run):
     results.write(part / "results.json", results.dumps(run))
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
-    stem = folder.name.rsplit("-", 1)[0]
-    runs = [path for path in folder.parent.glob(f"{stem}-*") if path.name.rsplit("-", 1)[0] == stem]
+    runs = _runs(folder.parent, folder.name.rsplit("-", 1)[0])
     for old in sorted(runs, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]:
         shutil.rmtree(old)
+
+
+def _folder(path, profile):
+    source = nbformat.read(path, as_version=4)
+    return BUILD / "executed" / profile / f"{path.stem}-{key(source, path.stem, profile)}"
+
+
+def _runs(folder, stem):
+    return [path for path in folder.glob(f"{stem}-*") if path.name.rsplit("-", 1)[0] == stem]
 
 
 def _read_run(path):
@@ -192,10 +211,10 @@ def _bar(stem):
 
 
 @contextmanager
-def _log_of_kernel():
+def _log_of_kernel(stem):
     """Sends what the kernel itself says, such as a backend's log lines, to a file and not over the progress."""
     kept = os.dup(2)
-    with open(BUILD / "kernel.log", "w") as log:
+    with open(_kernel_log(stem), "w") as log:
         os.dup2(log.fileno(), 2)
     try:
         yield
@@ -216,8 +235,18 @@ def _report(stem, output, error):
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(output, kept)
         lines += [f"The partly executed notebook is kept: {kept.relative_to(ROOT)}"]
-    lines += ["What the kernel said: _build/kernel.log"]
+    lines += [f"What the kernel said: {_kernel_log(stem).relative_to(ROOT)}"]
     return "\n".join(lines)
+
+
+def _kernel_log(stem):
+    path = BUILD / "log" / f"{stem}.kernel"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _report_file(stem):
+    return BUILD / "log" / f"{stem}.failed"
 
 
 def _failing_cell(notebook):
@@ -248,3 +277,23 @@ def _cpu():
         text = ""
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return found.group(1).strip() if found else "unknown"
+
+
+def main(path, profile):
+    """Executes one chapter into the cache. Its failure goes to a file, for the build to show last."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _report_file(path.stem).unlink(missing_ok=True)
+    try:
+        executed, run = execute(path, profile)
+        # The key is taken now: a run may have fetched its data, and the next build finds them in place.
+        _store(_folder(path, profile), executed, run)
+    except ChapterFailed as failure:
+        results.write(_report_file(path.stem), f"{failure}\n")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

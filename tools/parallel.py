@@ -1,0 +1,69 @@
+"""Executes several chapters at a time, each in a process of its own.
+
+Many of a quick chapter's seconds go into loading Keras, where a second core finds nothing to do; a second chapter does.
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+import execute
+from project import ROOT, ledger
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+JOBS = max(1, int(os.environ.get("JOBS") or min(2, CORES)))  # each may need two gigabytes of memory
+
+
+def run(paths, profile):
+    """Executes the notebooks, at most `JOBS` at a time, into the cache.
+
+    Yields:
+        (path, its folder in the cache), in the order in which they finish.
+
+    Raises:
+        execute.ChapterFailed: one stopped. Those that run beside it are stopped too.
+    """
+    waiting, running, last = list(paths), {}, _last_seconds(profile)
+    try:
+        while waiting or running:
+            while waiting and len(running) < JOBS:
+                path = waiting.pop(0)
+                running[path] = _start(path, profile), time.monotonic()
+                took = f" (took {last[path.stem]:.0f} s last time)" if path.stem in last else ""
+                print(f"  {path.stem}: begins{took}", flush=True)
+            time.sleep(0.1)
+            for path in [path for path, (process, _) in running.items() if process.poll() is not None]:
+                process, started = running.pop(path)
+                if process.returncode:
+                    raise execute.ChapterFailed(execute.report_of(path.stem))
+                left = _left([*waiting, *running], last)
+                print(f"  {path.stem}: executed in {time.monotonic() - started:.1f} s; {left}", flush=True)
+                yield path, execute.newest(path.stem, profile)
+    finally:
+        for process, _ in running.values():
+            process.terminate()
+        for process, _ in running.values():
+            process.wait()
+
+
+def _start(path, profile):
+    # The cores are shared out, so that chapters do not queue for each other's.
+    threads = dict.fromkeys(
+        ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(max(1, CORES // JOBS))
+    )
+    command = [sys.executable, ROOT / "tools" / "execute.py", path, profile]
+    return subprocess.Popen(command, env=os.environ | threads)
+
+
+def _left(paths, last):
+    """How many chapters are left, and for about how long, as far as their last durations are known."""
+    seconds = sum(last.get(path.stem, 0) for path in paths)
+    return f"{len(paths)} left" + (f", about {seconds / JOBS:.0f} s" if seconds else "")
+
+
+def _last_seconds(profile):
+    runs = ledger.runs(ROOT, profile)
+    return {
+        stem: run["provenance"]["seconds"] for stem, run in runs.items() if "seconds" in run["provenance"]
+    }
