@@ -8,6 +8,7 @@ import re
 import shutil
 import statistics
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ import pytest
 import traitlets
 
 import lif
-from lif.illustrations import Membrane, Modes, chance, illustration, membrane, modes
+from lif import illustrations
+from lif.illustrations import Membrane, Modes, chance, illustration
 from test_browser import BROWSER, FLAGS
 
 NODE = shutil.which("node")
-ILLUSTRATIONS = [Membrane, Modes]
+ILLUSTRATIONS = [getattr(illustrations, name) for name in illustrations.__all__]
 HEAVIEST = 300_000  # bytes that an illustration may add to a page
 
 in_a_browser = pytest.mark.skipif(
@@ -272,9 +274,9 @@ def test_spikes_are_kept_in_order(in_book):
     assert Membrane(spikes=[7, 3, 7]).spikes == [3, 7]
 
 
-@pytest.mark.parametrize("module", [membrane, modes])
-def test_examples_in_the_docstrings(module, in_book):
-    result = doctest.testmod(module)
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_examples_in_the_docstrings(kind, in_book):
+    result = doctest.testmod(sys.modules[kind.__module__])
     assert result.attempted and not result.failed
 
 
@@ -529,7 +531,7 @@ def test_the_widget_module_draws_follows_its_model_and_cleans_up(kind, opened):
             cleanup();
             return [...seen, el.childElementCount, [...listeners.values()].flat().length];
         }""",
-        [kind._esm, {**kind().parameters(), "_bounds": kind()._bounds}],
+        [kind._esm, kind().values()],
     )
     assert found == [0.2, "0.2", 0, 0]
 

@@ -97,9 +97,11 @@ class Illustration(anywidget.AnyWidget):
     reader's hand, and while the book is built (`LIF_CHAPTER` is set, see `lif.results`) as HTML with its module
     inside, which asks no kernel and no other host for anything.
 
-    A subclass names its module in `_module` and `_esm`, has its parameters as traits, and draws its still picture.
+    A subclass names its module in `_module` and `_esm`, has its parameters as traits, and draws its still picture. What
+    its module reads beside them and never changes, such as pictures or weights, are traits named in `_fixed`.
     """
 
+    _fixed = ("_bounds",)
     _bounds = traitlets.Dict(read_only=True).tag(sync=True)
     _css = (_FOLDER / "illustration.css").read_text(encoding="utf-8")
     _shown = 0  # pictures on this page so far: each has an address of its own
@@ -113,6 +115,10 @@ class Illustration(anywidget.AnyWidget):
         inherited = Illustration.class_traits()
         own = [name for name in self.traits(sync=True) if name not in inherited and not name.startswith("_")]
         return {name: getattr(self, name) for name in own}
+
+    def values(self):
+        """What the module in the page begins with: the parameters, and what is fixed."""
+        return self.parameters() | {name: getattr(self, name) for name in self._fixed}
 
     def picture(self):
         """A matplotlib figure of the present state, and its description in words."""
@@ -138,7 +144,7 @@ class Illustration(anywidget.AnyWidget):
         """HTML of the live illustration; the figure stands in where no program runs, and in print."""
         Illustration._shown += 1
         address = f"lif-{self._module}-{Illustration._shown}"
-        values = json.dumps({**self.parameters(), "_bounds": self._bounds}, sort_keys=True)
+        values = json.dumps(self.values(), sort_keys=True)
         start = f"inPage(render, {values}, document.getElementById('{address}'));"
         program = "\n".join([bundle("page"), bundle(self._module), start])
         return (
