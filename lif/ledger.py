@@ -4,7 +4,6 @@
 nothing. `checks` are this project's own tests of its numbers: one outside its band stops the build.
 """
 
-import html
 import json
 from pathlib import Path
 
@@ -14,6 +13,8 @@ HOLDS = "holds"
 QUALIFIED = "holds with a qualification"
 FAILS = "does not hold"
 UNTESTED = "not tested"
+
+_MARKS = {HOLDS: "✓", QUALIFIED: "≈", FAILS: "✗", UNTESTED: "–"}  # told apart without colour
 
 _CLAIM_KEYS = {"id", "source", "claim", "chapter", "metric", "confirm"}
 _CHECK_KEYS = {"chapter", "metric", "quick", "full", "why"}
@@ -120,14 +121,15 @@ def checkout():
     return None
 
 
-def as_html(root):
-    """The claims as a table: each beside what was measured, and the verdict."""
+def as_markdown(root, source):
+    """A source's claims, one after the other: the verdict, the claim, what was measured, and how it was judged."""
     quick, full = runs(root, "quick"), runs(root, "full")
-    rows = [
-        _row(claim, quick.get(claim["chapter"]), full.get(claim["chapter"])) for claim in load(root)["claims"]
+    entries = [
+        _entry(claim, quick.get(claim["chapter"]), full.get(claim["chapter"]))
+        for claim in load(root)["claims"]
+        if claim["source"] == source
     ]
-    head = _cells("th", ["claim", "source", "measured", "this build", "recorded full run", "verdict"])
-    return f'<table class="lif-claims"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+    return "\n\n".join(entries)
 
 
 def count(root):
@@ -138,19 +140,24 @@ def count(root):
     return {name: given.count(name) for name in (HOLDS, QUALIFIED, FAILS, UNTESTED)}
 
 
-def _row(claim, quick, full):
+def _entry(claim, quick, full):
     judged, profile = verdict(claim, quick, full)
-    return _cells(
-        "td",
-        [
-            claim["claim"] + (f" ({claim['note']})" if "note" in claim else ""),
-            claim["source"],
-            f"{claim['metric']}, {claim['chapter']}",
-            _shown(claim, quick, "quick"),
-            _shown(claim, full, "full"),
-            judged + (f" ({profile} run)" if profile else ""),
-        ],
-    )
+    rests_on = {"full": ", recorded full run", "quick": ", this build", "": ""}[profile]
+    measured_in = [
+        f"- {name}: {_shown(claim, run, kind)}"
+        for name, run, kind in (("recorded full run", full, "full"), ("this build", quick, "quick"))
+        if run is not None
+    ] or ["- not measured yet"]
+    lines = [
+        f'<div class="lif-claim" data-verdict="{judged}">\n',
+        f"**{_MARKS[judged]} {judged[0].upper()}{judged[1:]}**{rests_on}\n",
+        f"{claim['claim'].strip()}\n",
+        f"`{claim['metric']}` in [](../chapters/{claim['chapter']}.ipynb):\n",
+        *measured_in,
+    ]
+    if "note" in claim:
+        lines.append(f"\n{claim['note'].strip()}")
+    return "\n".join([*lines, "\n</div>"])
 
 
 def _shown(claim, run, profile):
@@ -164,7 +171,7 @@ def _shown(claim, run, profile):
         text = f"{entry:.4g}"
     if run is not None and run["numbers"].get("source") == "stand-in":
         text += ", on stand-in data"
-    return text + (f"; confirmed by {_in_words(band)}" if band else "")
+    return text + (f" (confirmed by {_in_words(band)})" if band else " (not judged)")
 
 
 def _in_words(band):
@@ -172,10 +179,6 @@ def _in_words(band):
     if low is None:
         return f"at most {high:g}"
     return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
-
-
-def _cells(tag, texts):
-    return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
 
 
 def _inside(value, band):

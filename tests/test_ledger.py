@@ -95,13 +95,15 @@ def test_a_ledger_that_is_not_sound_is_refused(tmp_path, text, message):
         ledger.load(written(tmp_path, text))
 
 
-def test_the_table_shows_value_band_and_verdict(tmp_path):
+def test_a_claim_is_shown_with_value_band_and_verdict(tmp_path):
     root = written(tmp_path, f"claims: [{ENTRY}]\nchecks: []")
-    assert "not measured; confirmed by 0 to 1" in ledger.as_html(root)
+    assert "not measured yet" in ledger.as_markdown(root, "s")
     (root / "results" / "quick").mkdir()
     (root / "results" / "quick" / "09-t.json").write_text('{"numbers": {"source": "real", "m": 0.25}}')
-    assert "<td>0.25; confirmed by 0 to 1</td>" in ledger.as_html(root)
-    assert "<td>holds (quick run)</td>" in ledger.as_html(root)
+    shown = ledger.as_markdown(root, "s")
+    assert "- this build: 0.25 (confirmed by 0 to 1)" in shown
+    assert "**✓ Holds**, this build" in shown and 'data-verdict="holds"' in shown
+    assert ledger.as_markdown(root, "other") == ""
     assert ledger.count(root) == {ledger.HOLDS: 1, ledger.QUALIFIED: 0, ledger.FAILS: 0, ledger.UNTESTED: 0}
 
 
