@@ -18,7 +18,7 @@ book: setup ## execute the chapters, verify the numbers, build the HTML
 
 # The tests look at the built book: its chapters are executed once for both.
 test: book ## build the book and run every test
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 full: setup ## record full runs on the real data (hours); CHAPTER=04-mnist for one
 	@$(BOOK) full $(CHAPTER)
