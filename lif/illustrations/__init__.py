@@ -9,7 +9,8 @@ Each is an anywidget: the last line of a cell shows it, and its parameters are t
 `import lif` does not load them: they need `anywidget`, which the layers do not.
 """
 
+from .handwriting import Handwriting
 from .membrane import Membrane
 from .modes import Modes
 
-__all__ = ["Membrane", "Modes"]
+__all__ = ["Handwriting", "Membrane", "Modes"]
