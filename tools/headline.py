@@ -8,6 +8,7 @@ from project import RESULTS, ROOT, results
 HEADLINES = {
     "iris_accuracy": ("IRIS, four-feature table", "03-iris", "iris_accuracy"),
     "mnist_dense_accuracy": ("MNIST, dense network", "04-mnist", "mnist_accuracy"),
+    "mnist_conv_accuracy": ("MNIST, convolutional network", "11-nets", "mnist_conv_accuracy"),
 }
 BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
 
