@@ -133,7 +133,7 @@ def box_and_centre(pictures):
     for picture in pictures:
         lit = np.argwhere(picture > 0)
         sides.append(np.ptp(lit, axis=0).max() + 1)
-        centres.append([picture.sum(0) @ middle // picture.sum(), picture.sum(1) @ middle // picture.sum()])
+        centres.append([(picture.sum(axis) @ middle / picture.sum() + 1e-6) // 1 for axis in (0, 1)])
     return np.array(sides), np.array(centres)
 
 

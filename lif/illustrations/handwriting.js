@@ -31,7 +31,7 @@ export function ink(strokes) {
     x += value * ((pixel % FIELD) + 0.5);
     y += value * (Math.floor(pixel / FIELD) + 0.5);
   });
-  return drawn(moved([x, y].map((sum) => FIELD / 2 - Math.floor(sum / mass))));
+  return drawn(moved([x, y].map((sum) => FIELD / 2 - Math.floor(sum / mass + 1e-6))));
 }
 
 // Lines with round ends: a pixel is as dark as its centre lies within the pen, with an edge of one pixel.

@@ -43,7 +43,8 @@ def ink(strokes):
     picture = _drawn(placed)
     middle = np.arange(FIELD) + 0.5
     mass = np.array([picture.sum(0) @ middle, picture.sum(1) @ middle]) / picture.sum()
-    return _drawn([stroke + FIELD / 2 - np.floor(mass) for stroke in placed])
+    # What is symmetric has its centre exactly between two pixels: the last digits of a sum must not decide.
+    return _drawn([stroke + FIELD / 2 - np.floor(mass + 1e-6) for stroke in placed])
 
 
 def _drawn(strokes):
