@@ -1,17 +1,21 @@
 """Leaky integrate-and-fire neurons for Keras 3.
 
-The layers (`LIF`, `RecurrentLIF`, `LeakyIntegrator` and the encoders) stand beside Keras' own: currents and spikes
-are tensors of shape `(batch, time, *units)`. `lif.reference` holds the same rules in plain NumPy.
+The layers (`LIF`, `RecurrentLIF`, `CoarseLIF`, `LeakyIntegrator` and the encoders) stand beside Keras' own: currents
+and spikes are tensors of shape `(batch, time, *units)`. `SoftLIF` is an activation without time, and `to_spiking`
+makes a network of such into one of spiking neurons. `lif.reference` holds the same rules in plain NumPy.
 """
 
-from . import datasets, dynamics, reference, results, surrogates
+from . import coarse, datasets, dynamics, reference, results, soft, surrogates
+from .coarse import CoarseLIF, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF
 from .monitor import FiringRates, firing_rates
+from .soft import SoftLIF, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CoarseLIF",
     "LIF",
     "FiringRates",
     "ConstantEncoder",
@@ -20,10 +24,18 @@ __all__ = [
     "PoissonEncoder",
     "PopulationEncoder",
     "RecurrentLIF",
+    "SoftLIF",
+    "SpikingNetwork",
+    "coarse",
     "datasets",
     "dynamics",
     "firing_rates",
+    "lif_rate",
     "reference",
     "results",
+    "simulate_continuous",
+    "soft",
+    "soft_lif_rate",
     "surrogates",
+    "to_spiking",
 ]

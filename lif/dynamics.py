@@ -28,6 +28,7 @@ With recurrent connections $W$ the current is $x_t + s_{t-1} W$. Then $e_t$ grow
 $\partial L / \partial W = \sum_t s_{t-1}^\top m_t$ is one matrix product after the loop.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,6 +37,9 @@ from keras import backend, ops
 from .backend import custom_gradient, scan
 
 RESETS = ("zero", "subtract", "none")
+
+# Gradients beyond this are cut: then huge numbers have finite sums, and inf - inf, which is NaN, cannot arise.
+LARGEST = 1e30
 
 
 class Rule(NamedTuple):
@@ -106,15 +110,147 @@ def leaky_integrate(x, leak, floor=None, leak_gradient=True, mask=None):
     return lif(x, leak, rule, return_potential=True, leak_gradient=leak_gradient, mask=mask)[1]
 
 
+class CoarseRule(NamedTuple):
+    """The constants of `coarse_lif`."""
+
+    surrogate: Callable
+    decay: float
+    input_gain: float
+    reset_gain: float
+    detach_reset: bool = False
+
+
+def coarse_lif(x, rule):
+    r"""Simulate LIF neurons on a time step as long as their refractory period.
+
+    $$
+    v_t = (1 - s_{t-1})\,(a\, v_{t-1} + b\, x_t) + s_{t-1}\, c\, x_t, \qquad s_t = \Theta(v_t - 1), \qquad
+    v_0 = s_0 = 0 .
+    $$
+
+    With $e_t = \partial L / \partial s_t$ and the surrogate derivative $\sigma'_t$ at $v_t - 1$, the gradient
+    $G_t = \partial L / \partial v_t$ follows from the last step to the first,
+
+    $$
+    G_t = (1 - s_t)\, a\, G_{t+1} + \sigma'_t \bigl( e_t + G_{t+1}\, ((c - b)\, x_{t+1} - a\, v_t) \bigr), \qquad
+    \frac{\partial L}{\partial x_t} = \bigl( b + (c - b)\, s_{t-1} \bigr)\, G_t .
+    $$
+
+    The term with $G_{t+1}$ in the second bracket is the gradient through the reset; it is left out when the reset is
+    detached. As in `lif`, half-precision currents are integrated in float32.
+
+    Args:
+        x: Input currents, shape `(batch, time, *units)`, in units of the threshold per step.
+        rule: `CoarseRule(surrogate, decay, input_gain, reset_gain, detach_reset)`, the constants $a$, $b$ and $c$.
+
+    Returns:
+        Spikes (0 or 1), shape `(batch, time, *units)`, of the dtype of `x`.
+    """
+    dtype = backend.standardize_dtype(x.dtype)
+    decay, input_gain, reset_gain = rule.decay, rule.input_gain, rule.reset_gain
+
+    def forward_step(carry, inputs):
+        v, current = carry[0], as_state(inputs[0])
+        v = ops.where(v >= 1.0, reset_gain * current, decay * v + input_gain * current)
+        return (v,), (v,)
+
+    def backward_step(carry, inputs):
+        g, x_next = carry  # both of step t + 1
+        v, current, e = inputs[0], as_state(inputs[1]), as_state(inputs[2])
+        spiked = v >= 1.0
+        if not rule.detach_reset:
+            what_a_spike_changes = (reset_gain - input_gain) * x_next - decay * v
+            e = e + ops.clip(g * what_a_spike_changes, -LARGEST, LARGEST)
+        g = ops.where(spiked, 0.0, decay * g) + rule.surrogate(v - 1.0) * e
+        g = ops.clip(g, -LARGEST, LARGEST)
+        return (g, current), (g,)
+
+    def forward(x):
+        zeros = ops.zeros_like(as_state(x[:, 0]))
+        _, (potential,) = scan(forward_step, (zeros,), (x,))
+
+        def backward(spike_gradient):
+            _, (g,) = scan(backward_step, (zeros, zeros), (potential, x, spike_gradient), reverse=True)
+            before = ops.concatenate([zeros[:, None], potential[:, :-1]], axis=1)
+            return (ops.cast(ops.where(before >= 1.0, reset_gain, input_gain) * g, dtype),)
+
+        return (ops.cast(potential >= 1.0, dtype),), backward
+
+    return custom_gradient(forward, x)[0]
+
+
+def spike_exactly(current, voltage, wait, dt, tau, refractory):
+    r"""Advance LIF neurons by the exact solution of $\tau\, dV/dt = -V + j$ for a current constant in each step.
+
+    A neuron that has `wait` left of its refractory period integrates for the rest of the step only,
+
+    $$ V \leftarrow \max\bigl(0,\; j + (V - j)\, e^{-(\Delta t - \text{wait})/\tau} \bigr) . $$
+
+    If that exceeds the threshold 1, the threshold was crossed $-\tau \ln\bigl(1 - \frac{V - 1}{j - 1}\bigr)$ before the
+    step's end. The refractory period is counted from then, the potential is set to 0. Where the period ended before the
+    step did, `wait` is negative and the next integration begins so much earlier. At most one spike fits into a step.
+
+    Args:
+        current: $j$ in each step, shape `(batch, time, *units)`, in units of the threshold.
+        voltage, wait: State before the first step, shape `(batch, *units)`; zeros for neurons at rest.
+        dt, tau, refractory: Length of a step, membrane time constant, refractory period, in one unit of time.
+
+    Returns:
+        `(spikes, voltage, wait)`: 0 or 1 in each step, shape `(batch, time, *units)`, and the state after the last.
+    """
+
+    def step(carry, inputs):
+        v, wait = carry
+        j = inputs[0]
+        awake = ops.clip(dt - wait, 0.0, 2.0 * dt)
+        v = ops.maximum(v + (v - j) * ops.expm1(-awake / tau), 0.0)
+        spiked = v > 1.0
+        # j > 1 wherever a spike is; rounding must not take the logarithm of a number <= 0.
+        beyond = ops.clip((v - 1.0) / ops.where(spiked, j - 1.0, 1.0), 0.0, 1.0 - 1e-6)
+        since = ops.minimum(-tau * ops.log1p(-beyond), awake)
+        wait = ops.where(spiked, ops.maximum(refractory - since, -dt), ops.maximum(wait - dt, 0.0))
+        return (ops.where(spiked, 0.0, v), wait), (ops.cast(spiked, v.dtype),)
+
+    state = tuple(ops.convert_to_tensor(y) for y in (voltage, wait))
+    (voltage, wait), (spikes,) = scan(step, state, (current,))
+    return spikes, voltage, wait
+
+
+def alpha_synapse(x, first, second, step_over_tau):
+    r"""Filter with $h(t) = t / \tau_s^2\, e^{-t/\tau_s}$, exactly for an input that is constant in each step.
+
+    The filter is two equal low-pass filters in a row; their response to a constant is that constant.
+
+    Args:
+        x: Input, shape `(batch, time, *units)`.
+        first, second: State of the two filters before the first step, shape `(batch, *units)`.
+        step_over_tau: Length of a step as a share of the time constant, $\Delta t / \tau_s$.
+
+    Returns:
+        `(output, first, second)`: the output at the end of each step, and the state after the last.
+    """
+    decay = math.exp(-step_over_tau)
+
+    def step(carry, inputs):
+        u = inputs[0]
+        ahead, behind = carry[0] - u, carry[1] - u
+        behind = u + decay * (behind + step_over_tau * ahead)
+        return (u + decay * ahead, behind), (behind,)
+
+    state = tuple(ops.convert_to_tensor(y) for y in (first, second))
+    (first, second), (output,) = scan(step, state, (x,))
+    return output, first, second
+
+
 def _simulate(x, leak, kernel, rule, mask):
     """Forward pass: the potential of every step, and which steps are open (`None`: all of them)."""
-    state = ops.zeros_like(_as_state(x[:, 0]))
+    state = ops.zeros_like(as_state(x[:, 0]))
     decay = 1.0 - ops.cast(leak, state.dtype)
     has_closed_steps = rule.refractory > 0 or mask is not None
 
     def step(carry, inputs):
         v, spikes, *count = carry
-        p = decay * v + _as_state(inputs[0])
+        p = decay * v + as_state(inputs[0])
         if kernel:
             p = p + ops.matmul(spikes, kernel[0])
         if rule.floor is not None:
@@ -156,12 +292,12 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
         if leak_gradient:
             leak_sum = leak_sum - ops.clip(m * _after_reset(v, s, rule), -largest_term, largest_term)
         through = decay * m if is_open is None else decay * m + closed
-        e = _as_state(e)
+        e = as_state(e)
         if kernel:
             e = e + ops.matmul(m, ops.transpose(kernel[0]))
         g = e * slope + (ops.where(s, 0.0, through) if rule.reset == "zero" else through)
         if rest:
-            g = g + _as_state(rest[0])
+            g = g + as_state(rest[0])
         if not rule.detach_reset and rule.reset != "none":
             g = ops.clip(
                 g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest
@@ -186,7 +322,7 @@ def _and(is_open, condition):
     return condition if is_open is None else ops.logical_and(is_open, condition)
 
 
-def _as_state(x):
+def as_state(x):
     """Half precision becomes float32; a float16 current that overflowed to infinity becomes finite again."""
     dtype = backend.standardize_dtype(x.dtype)
     if dtype == "float16":

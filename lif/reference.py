@@ -10,6 +10,7 @@ SURROGATES = {
     "constant": lambda z: np.ones_like(z),
     "superspike": lambda z, beta=10.0: (beta * np.abs(z) + 1) ** -2,
     "sigmoid": lambda z, beta=10.0: 0.25 / np.cosh(np.clip(beta * z / 2, -300, 300)) ** 2,
+    "logistic": lambda z, beta=5.0: beta * 0.25 / np.cosh(np.clip(beta * z / 2, -300, 300)) ** 2,
     "triangle": lambda z, beta=10.0: np.maximum(0, 1 - beta * np.abs(z)),
     "arctan": lambda z, alpha=2.0: 1 / (1 + (np.pi / 2 * alpha * z) ** 2),
     "multi_gaussian": lambda z, width=0.5, h=0.15, scale=6.0: (
@@ -97,3 +98,95 @@ def gradient(
         leak_gradient -= x_gradient[:, t] * before
         d_after = np.where(is_open, (1 - leak) * x_gradient[:, t], d_v)
     return x_gradient, leak_gradient
+
+
+def simulate_coarse(x, tau, analog_input=False):
+    r"""Simulate LIF neurons on a time step as long as their refractory period; see `lif.CoarseLIF`.
+
+    Args:
+        x: Currents, shape `(batch, time, *units)`.
+        tau, analog_input: As for `lif.CoarseLIF`.
+
+    Returns:
+        `(spikes, potential)`, both of the shape of `x`.
+
+    >>> spikes, potential = simulate_coarse(np.full((1, 4, 1), 0.6), tau=4.0)
+    >>> spikes.ravel().astype(int).tolist()
+    [0, 0, 1, 0]
+    """
+    a, b, c = coarse_coefficients(tau)
+    b, c = (1.1 * b / c, 1.1) if analog_input else (b, c)
+    spikes, potential = np.zeros_like(x), np.zeros_like(x)
+    v, s = np.zeros_like(x[:, 0]), np.zeros_like(x[:, 0])
+    for t in range(x.shape[1]):
+        v = (1 - s) * (a * v + b * x[:, t]) + s * c * x[:, t]
+        s = (v >= 1).astype(x.dtype)
+        spikes[:, t], potential[:, t] = s, v
+    return spikes, potential
+
+
+def coarse_coefficients(tau):
+    r"""$a = e^{-1/\tau}$, $b = \tau (1 - a)$, $c = \tau (1 - b)$, with $\tau$ in refractory periods."""
+    a = np.exp(-1 / tau)
+    b = tau * (1 - a)
+    return a, b, tau * (1 - b)
+
+
+def coarse_gradient(x, tau, spike_gradient, surrogate="logistic", detach_reset=False, analog_input=False):
+    r"""Backpropagate through `simulate_coarse`, one application of the chain rule per line.
+
+    Args:
+        x, tau, analog_input: As for `simulate_coarse`.
+        spike_gradient: $\partial L / \partial s_t$, shape of `x`.
+        surrogate: A name in `SURROGATES` or a function of $v - 1$.
+        detach_reset: Whether the gradient stops at the reset.
+
+    Returns:
+        $\partial L / \partial x_t$, shape of `x`.
+    """
+    surrogate = SURROGATES.get(surrogate, surrogate)
+    a, b, c = coarse_coefficients(tau)
+    b, c = (1.1 * b / c, 1.1) if analog_input else (b, c)
+    s, v = simulate_coarse(x, tau, analog_input)
+    x_gradient, d_v_next = np.zeros_like(x), np.zeros_like(x[:, 0])
+    for t in reversed(range(x.shape[1])):
+        d_s = spike_gradient[:, t].copy()
+        if t + 1 < x.shape[1] and not detach_reset:
+            d_s += d_v_next * (c * x[:, t + 1] - (a * v[:, t] + b * x[:, t + 1]))
+        d_v = d_s * surrogate(v[:, t] - 1) + d_v_next * (1 - s[:, t]) * a
+        s_before = s[:, t - 1] if t else np.zeros_like(d_v)
+        x_gradient[:, t] = d_v * ((1 - s_before) * b + s_before * c)
+        d_v_next = d_v
+    return x_gradient
+
+
+def simulate_events(times, weights, tau, refractory=1.0):
+    r"""Simulate LIF neurons in continuous time, exactly, from one input spike to the next.
+
+    Between spikes $V$ decays as $e^{-t/\tau}$; a spike adds its weight. A neuron fires when that takes it to 1, is
+    reset to 0, and is deaf for the refractory period. It can fire at no other moment, so nothing is approximated.
+
+    Args:
+        times: Arrival times, ascending, shape `(neurons, events)`; `np.inf` where a neuron gets fewer.
+        weights: What an arrival adds to the potential, broadcast to `times`.
+        tau, refractory: Membrane time constant and refractory period, in the unit of `times`.
+
+    Returns:
+        Boolean array of the shape of `times`: the arrivals that made the neuron fire.
+
+    >>> simulate_events(np.array([[0.0, 0.5, 1.2, 1.6, 1.7]]), 0.7, tau=4.0).astype(int).tolist()
+    [[0, 1, 0, 0, 1]]
+    """
+    weights = np.broadcast_to(weights, times.shape)
+    fired = np.zeros(times.shape, bool)
+    v, before, deaf_until = np.zeros(len(times)), np.zeros(len(times)), np.full(len(times), -np.inf)
+    for k in range(times.shape[1]):
+        t = times[:, k]
+        heard = np.isfinite(t) & (t >= deaf_until)
+        with np.errstate(invalid="ignore"):  # inf - inf where a neuron has no more input
+            v = np.where(heard, v * np.exp(-(t - before) / tau) + weights[:, k], v)
+        before = np.where(heard, t, before)
+        fired[:, k] = heard & (v >= 1)
+        v = np.where(fired[:, k], 0, v)
+        deaf_until = np.where(fired[:, k], t + refractory, deaf_until)
+    return fired

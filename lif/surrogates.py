@@ -85,6 +85,12 @@ def sigmoid(z, beta=10.0):
 
 
 @_surrogate
+def logistic(z, beta=5.0):
+    r"""$\sigma'(z) = \beta p (1 - p)$ with $p = 1 / (1 + e^{-\beta z})$: the derivative of $p$ [Yanguas-Gil 2020]."""
+    return beta * sigmoid(beta=beta)(z)
+
+
+@_surrogate
 def triangle(z, beta=10.0):
     r"""$\sigma'(z) = \max(0, 1 - \beta |z|)$ [Esser et al. 2016]."""
     return ops.maximum(1.0 - beta * ops.abs(z), 0.0)

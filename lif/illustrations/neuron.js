@@ -7,6 +7,7 @@ export const SURROGATES = {
   constant: () => 1,
   superspike: (z, beta = 10) => (beta * Math.abs(z) + 1) ** -2,
   sigmoid: (z, beta = 10) => 0.25 / Math.cosh(Math.max(-300, Math.min(300, (beta * z) / 2))) ** 2,
+  logistic: (z, beta = 5) => (beta * 0.25) / Math.cosh(Math.max(-300, Math.min(300, (beta * z) / 2))) ** 2,
   triangle: (z, beta = 10) => Math.max(0, 1 - beta * Math.abs(z)),
   arctan: (z, alpha = 2) => 1 / (1 + ((Math.PI / 2) * alpha * z) ** 2),
   multi_gaussian: (z, width = 0.5, h = 0.15, scale = 6) =>

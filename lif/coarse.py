@@ -1,0 +1,282 @@
+r"""LIF neurons on a time step as long as their refractory period, and the way back to continuous time.
+
+The layer is `CoarseLIF`. Times are in units of the refractory period and the threshold is 1.
+"""
+
+import itertools
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from . import dynamics, surrogates
+from .encoders import _TimeEncoder
+from .layers import LIF
+
+# An intensity of 1 must fire an analog neuron in every step, with a tenth to spare.
+ANALOG_GAIN = 1.1
+
+_MAX_POOLING = (
+    keras.layers.MaxPooling1D,
+    keras.layers.MaxPooling2D,
+    keras.layers.MaxPooling3D,
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+)
+
+
+def coefficients(tau):
+    r"""The constants of the coarse rule, $a = e^{-1/\tau}$, $b = \tau (1 - a)$ and $c = \tau (1 - b)$.
+
+    $a$ is what one step leaves of the potential. $b$ is what a spike that arrives at a random moment of a step adds to
+    the potential at its end, on average. $c$ is the same for the step after a spike, whose first part the neuron
+    sleeps through.
+
+    Args:
+        tau: Membrane time constant, in refractory periods, > 0.
+
+    Returns:
+        `(a, b, c)`.
+
+    Example:
+
+    >>> import lif
+    >>> [round(k, 4) for k in lif.coarse.coefficients(4.0)]
+    [0.7788, 0.8848, 0.4608]
+
+    Source: Yanguas-Gil (2020), equations as in the author's code.
+    """
+    a = math.exp(-1.0 / tau)
+    b = -tau * math.expm1(-1.0 / tau)
+    # Far above 1, b is so near to 1 that their difference has no digits left; the series has.
+    c = tau * (1.0 - b) if tau < 1e4 else 0.5 - 1.0 / (6.0 * tau)
+    return a, b, c
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class CoarseLIF(keras.layers.Layer):
+    r"""LIF neurons simulated on a time step as long as their refractory period: currents in, spikes out.
+
+    $$
+    v_t = (1 - s_{t-1})\,(a\, v_{t-1} + b\, x_t) + s_{t-1}\, c\, x_t, \qquad s_t = [v_t \ge 1], \qquad v_0 = s_0 = 0,
+    $$
+
+    with $a = e^{-1/\tau}$, $b = \tau (1 - a)$, $c = \tau (1 - b)$. The current $x_t$ is the weighted number of spikes
+    that arrive within step $t$, at moments that are not kept; $b$ and $c$ average over them. A neuron fires at most
+    once a step, and in the step after a spike it hears only what comes after its refractory period. There is no floor:
+    a potential may be negative. To fire in two steps in a row takes $x_t \ge 1/c$.
+
+    With `analog_input=True` the current is a constant intensity rather than a count of spikes, scaled so that an
+    intensity of 1 fires in every step: $v_t = (1 - s_{t-1})(a\, v_{t-1} + \frac{b}{c}\, x'_t) + s_{t-1}\, x'_t$ with
+    $x'_t = 1.1\, x_t$. It is meant for the first layer.
+
+    In the backward pass the derivative of the spike is the surrogate's, and the gradient flows through the reset too
+    unless `detach_reset` is set.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> x = np.full((1, 6, 1), 0.6, "float32")
+    >>> lif.CoarseLIF(tau=4.0)(x)[0, :, 0].numpy().astype(int).tolist()
+    [0, 0, 1, 0, 0, 1]
+
+    Args:
+        tau: Membrane time constant, in refractory periods (steps), > 0.
+        surrogate: Derivative of the spike in the backward pass: a name, an object of `lif.surrogates` or a function
+            of $v - 1$.
+        detach_reset: Whether the gradient stops at the reset.
+        analog_input: Whether the input is a constant intensity rather than a count of spikes.
+        **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary.
+    Output shape: as the input.
+
+    Raises:
+        ValueError: For a `tau` that is not a finite number > 0, an unknown surrogate, or inputs of rank < 3.
+
+    Source: Yanguas-Gil (2020), equations as in the author's code.
+    """
+
+    def __init__(self, tau, surrogate="logistic", detach_reset=False, analog_input=False, **kwargs):
+        super().__init__(**kwargs)
+        is_number = isinstance(tau, int | float | np.integer | np.floating) and not isinstance(tau, bool)
+        if not is_number or not 0 < tau < math.inf:
+            raise ValueError(f"Argument `tau` must be a finite number > 0. Received: tau={tau!r}")
+        self.tau = float(tau)
+        self.surrogate = surrogates.get(surrogate)
+        self.detach_reset = bool(detach_reset)
+        self.analog_input = bool(analog_input)
+
+    def build(self, input_shape):
+        if len(input_shape) < 3:
+            raise ValueError(
+                f"CoarseLIF expects inputs of shape (batch, time, *units), of rank 3 or more. "
+                f"Received: inputs of shape {tuple(input_shape)}"
+            )
+
+    def call(self, inputs):
+        decay, input_gain, reset_gain = coefficients(self.tau)
+        if self.analog_input:
+            input_gain, reset_gain = ANALOG_GAIN * input_gain / reset_gain, ANALOG_GAIN
+        rule = dynamics.CoarseRule(self.surrogate, decay, input_gain, reset_gain, self.detach_reset)
+        return dynamics.coarse_lif(ops.cast(inputs, self.compute_dtype), rule)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "tau": self.tau,
+            "surrogate": surrogates.serialize(self.surrogate),
+            "detach_reset": self.detach_reset,
+            "analog_input": self.analog_input,
+        }
+
+
+def simulate_continuous(model, x, substeps=20, delay=1.0, seed=0, layer=None, batch_size=50):
+    r"""Run a network trained on the coarse scale in continuous time.
+
+    Every `CoarseLIF` becomes the neuron that it stands for,
+
+    $$ \frac{dV}{dt} = -\frac{V}{\tau} + I + \sum_i w_i\, \delta(t - t_i), $$
+
+    with threshold 1, reset to 0, and a refractory period of 1 in which input is ignored. Time advances in steps of
+    $1/$`substeps`. Within a step the decay is the exact exponential, so the step only decides how finely spike times
+    are told apart: spikes of one fine step count as simultaneous.
+
+    - A spike in step $t$ of the input arrives at a random moment of that step, uniform and independent of all others.
+    - Weights are used as they are: a spike adds its weight $w$ to the potential. Beware of continuous models that write
+      $\tau\, dV/dt = -V + \sum w\, \delta$: there a spike adds $w/\tau$, and weights must be multiplied by $\tau$ on
+      transfer.
+    - A bias of $\beta$ per step becomes the constant current $I = \beta$; an analog input $x$ becomes
+      $I = 1.1\, x / c$.
+    - A max-pooling unit passes the first spike of its pool on and then is refractory itself, as on the coarse scale,
+      where it emits at most one spike a step.
+    - All synapses have the same delay. In a feedforward network it only shifts the clock of each layer against that of
+      the layer before; biases are switched on with that clock.
+
+    Args:
+        model: A `Sequential` or functional model that is a chain of layers: at most one encoder, layers without memory
+            that are linear up to their bias (dense, convolutions, flattening, ...), max pooling of spikes, and
+            `CoarseLIF`. What comes after the last `CoarseLIF` is left out.
+        x: Inputs of the model, shape `(examples, ...)`.
+        substeps: Fine steps per refractory period, an integer >= 1.
+        delay: Synaptic delay between two spiking layers, in refractory periods, >= 0.
+        seed: Integer that fixes the moments at which input spikes arrive.
+        layer: Name of the `CoarseLIF` whose spikes are returned; the last one by default.
+        batch_size: Examples simulated at once.
+
+    Returns:
+        NumPy array of spikes, shape `(examples, (T + (n - 1) * delay) * substeps, *units)` for the n-th spiking layer:
+        counts are its sum over axis 1, times are the index divided by `substeps`.
+
+    Raises:
+        ValueError: If an argument is out of its range, the model is not a chain, has no such layer, or has analog
+            input elsewhere than in the first spiking layer.
+
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> model = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(3), lif.CoarseLIF(tau=4.0)])
+    >>> lif.simulate_continuous(model, np.ones((2, 5, 8)), substeps=10).shape
+    (2, 50, 3)
+
+    Source: the continuous model as in Yanguas-Gil (2020) and the author's code; the transfer is derived here.
+    """
+    if isinstance(substeps, bool) or not isinstance(substeps, int | np.integer) or substeps < 1:
+        raise ValueError(f"Argument `substeps` must be an integer >= 1. Received: substeps={substeps!r}")
+    if not 0 <= delay < math.inf:
+        raise ValueError(f"Argument `delay` must be a finite number >= 0. Received: delay={delay!r}")
+    before, stages = _split(model, layer)
+    analog = stages[0][1].analog_input
+    rng = np.random.default_rng(seed)
+    network, found = None, []
+    for start in range(0, len(x), batch_size):
+        y = ops.convert_to_tensor(x[start : start + batch_size])
+        for each in before:
+            y = each(y, training=False)
+        y = ops.convert_to_numpy(ops.cast(y, "float32"))
+        y = np.repeat(y, substeps, axis=1) if analog else _at_random_moments(y, substeps, rng)
+        network = network or _continuous_network(y.shape[1:], stages, substeps)
+        found.append(network.predict_on_batch(y))
+    spikes = np.concatenate(found)
+    lag = round((len(stages) - 1) * delay * substeps)
+    return np.pad(spikes, [(0, 0), (lag, 0)] + [(0, 0)] * (spikes.ndim - 2))
+
+
+def _split(model, name):
+    """The layers whose output is still on the coarse scale, and (layers, neuron) for each spiking layer after them."""
+    chain = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    if not isinstance(model, keras.Sequential):
+        if any(after.input is not before.output for before, after in itertools.pairwise(chain)):
+            raise ValueError(f"Argument `model` must be a chain of layers. Received: {model.name}")
+    spiking = [i for i, layer in enumerate(chain) if isinstance(layer, CoarseLIF)]
+    names = [chain[i].name for i in spiking]
+    if not names or name not in (None, *names):
+        raise ValueError(
+            f"Argument `layer` must be the name of a CoarseLIF of the model, one of {names}, or None for the last. "
+            f"Received: layer={name!r}"
+        )
+    if any(chain[i].analog_input for i in spiking[1:]):
+        raise ValueError("Only the first spiking layer may have `analog_input=True`: the others hear spikes.")
+    encoders = [i + 1 for i, layer in enumerate(chain[: spiking[0]]) if isinstance(layer, _TimeEncoder)]
+    begin = spiking[0] if chain[spiking[0]].analog_input else max(encoders, default=0)
+    stages, start = [], begin
+    for i in spiking:
+        stages.append((chain[start:i], chain[i]))
+        start = i + 1
+        if chain[i].name == name:
+            break
+    return chain[:begin], stages
+
+
+def _at_random_moments(x, substeps, rng):
+    """Each number of a coarse step put into one of its fine steps, chosen at random."""
+    examples, steps, *units = x.shape
+    fine = np.zeros((examples, steps, substeps, *units), "float32")
+    moment = rng.integers(0, substeps, x.shape)
+    np.put_along_axis(fine, moment[:, :, None], x[:, :, None], axis=2)
+    return fine.reshape(examples, steps * substeps, *units)
+
+
+def _continuous_network(shape, stages, substeps):
+    """A model from input on the fine steps, `(fine steps, *units)`, to the spikes of the last stage."""
+    inputs = y = keras.Input(shape)
+    twins = []
+    for layers, neuron in stages:
+        silence = ops.zeros((1, 1, *y.shape[2:]))
+        for layer in layers:
+            y, silence = _apply_twin(layer, y, twins), layer(silence, training=False)
+            if isinstance(getattr(layer, "layer", layer), _MAX_POOLING):
+                y = _neurons(1.0, substeps, threshold=0.5)(y)
+        leak = -math.expm1(-1.0 / (substeps * neuron.tau))
+        per_current = neuron.tau * leak  # what a current of 1 adds to the potential in a fine step
+        if neuron.analog_input:
+            y = ANALOG_GAIN / coefficients(neuron.tau)[2] * per_current * y
+        else:  # what silence gives is the bias, a current; the rest are spikes
+            y = y + (per_current - 1.0) * ops.convert_to_numpy(silence)
+        y = _neurons(leak, substeps)(y)
+    network = keras.Model(inputs, y)
+    network.compile(jit_compile=False)
+    for twin, layer in twins:
+        twin.set_weights(layer.get_weights())
+    return network
+
+
+def _apply_twin(layer, y, twins):
+    """`layer(y)` by a copy of the layer, which joins `twins`; over time at once, where Keras would unroll the steps."""
+    over_time = isinstance(layer, keras.layers.TimeDistributed)
+    layer = layer.layer if over_time else layer
+    twin = type(layer).from_config(layer.get_config())
+    twins.append((twin, layer))
+    if not over_time:
+        return twin(y)
+    merged = twin(ops.reshape(y, (-1, *y.shape[2:])))
+    return ops.reshape(merged, (-1, y.shape[1], *merged.shape[1:]))
+
+
+def _neurons(leak, substeps, threshold=1.0):
+    """LIF neurons that can fire again one refractory period, `substeps` fine steps, after a spike."""
+    return LIF(leak, threshold, refractory=substeps - 1, floor=None, dtype="float32")

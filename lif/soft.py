@@ -1,0 +1,434 @@
+r"""Rates that learn, spikes that run: the soft LIF response for training, and the spiking network that it becomes.
+
+Times are in seconds, rates in Hz, currents in units of the threshold current.
+"""
+
+import math
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import backend, ops
+
+from . import dynamics
+from .backend import custom_gradient
+
+NOISES = (None, "gaussian", "alpha", "alpha_rc")
+
+
+def lif_rate(current, tau=0.02, refractory=0.002):
+    r"""Firing rate of a LIF neuron under constant current,
+
+    $$
+    r(j) = \frac{1}{t_\text{ref} + \tau \ln\left(1 + \frac{1}{j - 1}\right)} \quad (j > 1), \qquad
+    r(j) = 0 \quad (j \le 1).
+    $$
+
+    Its slope is infinite just above $j = 1$; `soft_lif_rate` is what can be trained.
+
+    Args:
+        current: Tensor $j$, any shape, in units of the threshold current.
+        tau: Membrane time constant, in seconds, > 0.
+        refractory: Refractory period, in seconds, > 0.
+
+    Returns:
+        Tensor of rates in Hz.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> [round(r) for r in lif.lif_rate(np.array([0.5, 1.0, 1.1, 2.0])).numpy().tolist()]
+    [0, 0, 20, 63]
+
+    Source: Hunsberger & Eliasmith (2015).
+    """
+    current = ops.convert_to_tensor(current)
+    above = current > 1.0
+    excess = ops.where(above, current - 1.0, 1.0)
+    return ops.where(above, 1.0 / (refractory + tau * ops.log1p(1.0 / excess)), 0.0)
+
+
+def soft_lif_rate(current, tau=0.02, refractory=0.002, smoothing=0.02):
+    r"""The LIF rate with the corner at threshold rounded off, so that its slope stays bounded,
+
+    $$ r(j) = \frac{1}{t_\text{ref} + \tau \ln\left(1 + \frac{1}{\rho(j - 1)}\right)}, \qquad
+    \rho(y) = \gamma \ln(1 + e^{y / \gamma}) . $$
+
+    The gradient is written by hand,
+
+    $$ \frac{dr}{dj} = \frac{\tau\, r^2}{\rho\, (\rho + 1)\, (1 + e^{-y/\gamma})}, $$
+
+    and both are finite for every number: far below threshold, where $\rho$ underflows, $\ln(1 + 1/\rho)$ is replaced by
+    its limit $-y/\gamma - \ln\gamma$.
+
+    Args:
+        current: Tensor $j$, any shape, in units of the threshold current.
+        tau: Membrane time constant, in seconds, > 0.
+        refractory: Refractory period, in seconds, > 0.
+        smoothing: Width $\gamma$ of the rounding, > 0; towards 0 the rate becomes `lif_rate`.
+
+    Returns:
+        Tensor of rates in Hz.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> [round(r) for r in lif.soft_lif_rate(np.array([0.5, 1.0, 1.1, 2.0])).numpy().tolist()]
+    [2, 11, 20, 63]
+
+    Source: Hunsberger & Eliasmith (2015).
+    """
+
+    def forward(current):
+        y = current - 1.0
+        u = y / smoothing
+        near = u > -20.0
+        rho = ops.where(near, smoothing * ops.softplus(u), 1.0)
+        log_term = ops.where(near, ops.log1p(1.0 / rho), -u - math.log(smoothing))
+        rate = 1.0 / (refractory + tau * log_term)
+
+        def backward(gradient):
+            # The sigmoid over rho tends to 1 / smoothing, where both underflow.
+            ratio = ops.where(near, ops.sigmoid(u) / rho, 1.0 / smoothing)
+            return (gradient * tau * ops.square(rate) * ratio / (ops.where(near, rho, 0.0) + 1.0),)
+
+        return (rate,), backward
+
+    return custom_gradient(forward, ops.convert_to_tensor(current))[0]
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class SoftLIF(keras.layers.Layer):
+    r"""LIF neurons as an activation: each input becomes the firing rate of a neuron, smooth enough to be trained.
+
+    $$ a(x) = A\, r(\alpha x + \beta), $$
+
+    with the soft LIF rate $r$ of `lif.soft_lif_rate`, gain $\alpha$, bias $\beta$ and amplitude $A$. With the default
+    values it is close to a ReLU of slope 1. There is no time in it: use it like any activation, then let
+    `lif.to_spiking` turn the trained network into one of spiking neurons.
+
+    Noise, in training only, prepares the network for the variability of filtered spike trains. The gradient is always
+    that of the rate without noise.
+
+    - `"gaussian"`: $\mathcal{N}(0,$ `noise_sd`$)$ Hz is added to the rate where $j > 1$, and the sum kept above 0.
+    - `"alpha"`: the rate is replaced by a spike train of that rate, seen through an alpha synapse at a random moment.
+      With period $p = 1/r$, moment $t \in [0, p)$, synapse $\tau_s$ and $q = e^{-p/\tau_s}$,
+
+      $$ \frac{e^{-t/\tau_s}}{\tau_s^2} \left( \frac{t}{1-q} + \frac{p\, q}{(1-q)^2} \right) . $$
+
+    - `"alpha_rc"`: the same, filtered once more by a membrane with the neurons' own $\tau$. With $d = \tau - \tau_s$,
+
+      $$ \frac{\tau}{d^2} \left( \frac{e^{-t/\tau}}{1 - e^{-p/\tau}} - \frac{e^{-t/\tau_s}}{1-q} \right)
+      - \frac{e^{-t/\tau_s} \left( t (1-q) + p\, q \right)}{d\, \tau_s (1-q)^2} . $$
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> a = lif.SoftLIF()(np.array([[-1e30, -1.0, 0.0, 1.0, 5.0, 1e30]]))
+    >>> [round(v, 2) for v in a[0].numpy().tolist()]
+    [0.0, 0.03, 0.29, 1.55, 5.32, 63.0]
+
+    Args:
+        tau: Membrane time constant, in seconds, > 0.
+        refractory: Refractory period, in seconds, > 0.
+        gain: Current per unit of input, $\alpha$, a finite number.
+        bias: Current at input 0, $\beta$, in units of the threshold current.
+        amplitude: Output per Hz, $A$ > 0.
+        smoothing: Width $\gamma$ of the rounding at threshold, > 0.
+        noise: `None`, `"gaussian"`, `"alpha"` or `"alpha_rc"`.
+        noise_sd: Standard deviation of the Gaussian noise, in Hz, > 0.
+        noise_synapse: Time constant $\tau_s$ of the synapse in the other two, in seconds, > 0; for `"alpha_rc"` it must
+            differ from `tau` by 5 % at least, because the formula divides by their difference.
+        seed: Integer for a reproducible sequence of noise, or `None`.
+        **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Input shape: any.
+    Output shape: as the input.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Source: Hunsberger & Eliasmith (2015), settings and noise as in Hunsberger's thesis; the defaults are the thesis'
+    for CIFAR-10.
+    """
+
+    def __init__(
+        self,
+        tau=0.05,
+        refractory=0.001,
+        gain=0.825,
+        bias=1.0,
+        amplitude=0.063,
+        smoothing=0.02,
+        noise=None,
+        noise_sd=10.0,
+        noise_synapse=0.003,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.tau = _positive("tau", tau)
+        self.refractory = _positive("refractory", refractory)
+        self.gain = _finite("gain", gain)
+        self.bias = _finite("bias", bias)
+        self.amplitude = _positive("amplitude", amplitude)
+        self.smoothing = _positive("smoothing", smoothing)
+        if noise not in NOISES:
+            raise ValueError(f"Argument `noise` must be one of {NOISES}. Received: noise={noise!r}")
+        self.noise = noise
+        self.noise_sd = _positive("noise_sd", noise_sd)
+        self.noise_synapse = _positive("noise_synapse", noise_synapse)
+        if noise == "alpha_rc" and abs(self.tau - self.noise_synapse) < 0.05 * self.tau:
+            raise ValueError(
+                f"Argument `noise_synapse` must differ from `tau`={tau!r} by 5 % at least. "
+                f"Received: noise_synapse={noise_synapse!r}"
+            )
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, training=False):
+        dtype = backend.standardize_dtype(inputs.dtype)
+        current = self.current(inputs)
+        rate = soft_lif_rate(current, self.tau, self.refractory, self.smoothing)
+        if training and self.noise:
+            # Forward the noisy rate; backward the gradient of the rate.
+            rate = rate + ops.stop_gradient(self._noisy(rate, current) - rate)
+        return ops.cast(self.amplitude * rate, dtype)
+
+    def current(self, inputs):
+        r"""The current $\alpha x + \beta$ of each neuron, in float32 at least."""
+        return self.gain * dynamics.as_state(inputs) + self.bias
+
+    def _noisy(self, rate, current):
+        if self.noise == "gaussian":
+            noise = keras.random.normal(ops.shape(rate), 0.0, self.noise_sd, rate.dtype, self.seed_generator)
+            return ops.where(current > 1.0, ops.maximum(rate + noise, 0.0), rate)
+        # Slower than a spike in eleven days there is nothing to hear, and an infinite period would give NaN.
+        period = 1.0 / ops.maximum(rate, 1e-6)
+        moment = keras.random.uniform(ops.shape(rate), dtype=rate.dtype, seed=self.seed_generator) * period
+        return _filtered_train(
+            period, moment, self.noise_synapse, self.tau if self.noise == "alpha_rc" else None
+        )
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        names = ("tau", "refractory", "gain", "bias", "amplitude", "smoothing")
+        names += ("noise", "noise_sd", "noise_synapse", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _filtered_train(period, moment, synapse, membrane=None):
+    """A regular spike train at a moment after its last spike, through an alpha synapse and perhaps a membrane."""
+    left = -ops.expm1(-period / synapse)  # 1 - q
+    fading = ops.exp(-moment / synapse)
+    ramp = (moment * left + period * (1.0 - left)) / ops.square(left)
+    if membrane is None:
+        return fading * ramp / synapse**2
+    difference = membrane - synapse
+    slow = ops.exp(-moment / membrane) / -ops.expm1(-period / membrane)
+    return membrane / difference**2 * (slow - fading / left) - fading * ramp / (difference * synapse)
+
+
+class SpikingRun(NamedTuple):
+    """What a spiking network did: see `SpikingNetwork.run`."""
+
+    outputs: np.ndarray
+    rates: dict
+
+
+def to_spiking(model, dt=0.001, synapse=0.005):
+    r"""Turn a trained rate network into a spiking one, with the same weights.
+
+    Every `SoftLIF` becomes LIF neurons,
+
+    $$ \tau \frac{dV}{dt} = -V + j, \qquad j = \alpha x + \beta, $$
+
+    with threshold 1, reset to 0, hold for $t_\text{ref}$, and no potential below 0. A step is the exact solution for a
+    current that is constant within the step; the spike's moment inside the step is found too, and the neuron begins to
+    integrate again exactly $t_\text{ref}$ after it, so that the rate under constant current is that of `lif.lif_rate`.
+    Each spike is seen by the next layers through the alpha synapse $h(t) = t/\tau_s^2\, e^{-t/\tau_s}$, times the
+    amplitude. All other layers stay as they are and act in every step; those before the first `SoftLIF` only once, as
+    the input is constant.
+
+    Args:
+        model: A `Sequential` or functional model with one input and one output, and `SoftLIF` layers.
+        dt: Length of a step, in seconds, > 0. A neuron fires at most once a step.
+        synapse: Time constant $\tau_s$, in seconds, > 0, or 0 for none.
+
+    Returns:
+        A `SpikingNetwork`; its method `run` shows it inputs.
+
+    Raises:
+        ValueError: If an argument is out of its range, or the model has no `SoftLIF` layer.
+
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> hidden = [keras.layers.Dense(8), lif.SoftLIF(name="hidden")]
+    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3)])
+    >>> outputs, rates = lif.to_spiking(model).run(np.ones((5, 4)), seconds=0.1)
+    >>> outputs.shape, rates["hidden"].shape
+    ((5, 100, 3), (8,))
+
+    Source: Hunsberger & Eliasmith (2015); the step is derived here.
+    """
+    return SpikingNetwork(model, dt, synapse)
+
+
+class SpikingNetwork:
+    """A network of spiking neurons made from a trained rate network; see `lif.to_spiking`."""
+
+    def __init__(self, model, dt, synapse):
+        self.dt = _positive("dt", dt)
+        self.synapse = 0.0 if synapse == 0 else _positive("synapse", synapse)
+        if not any(isinstance(layer, SoftLIF) for layer in model.layers):
+            raise ValueError(f"Argument `model` must have a SoftLIF layer. Received: {model.name}")
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError(f"Argument `model` must have one input and one output. Received: {model.name}")
+        self.model = model
+
+    def run(self, x, seconds, batch_size=100, keep_state=False):
+        """Present inputs, each for a while, and record the output in every step.
+
+        Args:
+            x: Inputs of the model, shape `(examples, ...)`, each constant for as long as it is presented.
+            seconds: Duration of a presentation, > 0; rounded to whole steps.
+            batch_size: Examples simulated at once.
+            keep_state: Whether the network goes on from the state in which the input before left it, rather than
+                from rest. There are `batch_size` streams: an input follows the one that stands `batch_size` before it.
+
+        Returns:
+            `SpikingRun(outputs, rates)`: the model's output in each step, shape `(examples, steps, ...)`, and for each
+            `SoftLIF`, by name, the mean firing rate of its neurons in Hz.
+
+        Raises:
+            ValueError: If `seconds` is less than a step.
+        """
+        steps = round(seconds / self.dt) if 0 < seconds < math.inf else 0
+        if steps < 1:
+            raise ValueError(f"Argument `seconds` must be a step at least. Received: seconds={seconds!r}")
+        at_once = max(k for k in range(1, 26) if steps % k == 0)
+        network, neurons = self._build(batch_size, at_once)
+        spikes = {each.name: 0.0 for each in neurons}
+        outputs = []
+        for start in range(0, len(x), batch_size):
+            batch = np.asarray(x[start : start + batch_size])
+            shown = np.pad(batch, [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1))
+            if start == 0 or not keep_state:
+                for each in neurons:
+                    each.rest()
+            parts = [network.predict_on_batch(shown) for _ in range(steps // at_once)]
+            parts = [part.reshape(batch_size, at_once, *part.shape[1:]) for part in parts]
+            outputs.append(np.concatenate(parts, axis=1)[: len(batch)])
+            for each in neurons:
+                spikes[each.name] += each.take_spike_counts()[: len(batch)].sum(axis=0)
+        rates = {name: count / (len(x) * steps * self.dt) for name, count in spikes.items()}
+        return SpikingRun(np.concatenate(outputs), rates)
+
+    def _build(self, batch_size, steps):
+        """The model with spiking neurons, for a batch and a number of steps at once; and these neurons."""
+        model = self.model
+        neurons = []
+
+        def spiking(layer):
+            if not isinstance(layer, SoftLIF):
+                return layer  # the same layer, so the same weights
+            neurons.append(_SpikingNeurons(layer, self.dt, self.synapse, steps, batch_size))
+            return neurons[-1]
+
+        def call(layer, *args, **kwargs):
+            # Where a branch that is constant in time meets one that is not, it is repeated in every step.
+            tensors = keras.tree.flatten((args, kwargs))
+            over_time = {t.shape[0] for t in tensors if isinstance(t, keras.KerasTensor)} == {
+                batch_size,
+                batch_size * steps,
+            }
+            if over_time and steps > 1:
+                args, kwargs = keras.tree.map_structure(
+                    lambda t: (
+                        ops.repeat(t, steps, axis=0)
+                        if isinstance(t, keras.KerasTensor) and t.shape[0] == batch_size
+                        else t
+                    ),
+                    (args, kwargs),
+                )
+            return layer(*args, **kwargs)
+
+        inputs = keras.Input(
+            batch_shape=(batch_size, *model.inputs[0].shape[1:]), dtype=model.inputs[0].dtype
+        )
+        functional = keras.Model(model.inputs[0], model.outputs[0])
+        network = keras.models.clone_model(functional, inputs, spiking, call)
+        network.compile(jit_compile=False)
+        return network, neurons
+
+
+class _SpikingNeurons(keras.layers.Layer):
+    """The spiking neurons that a `SoftLIF` stands for, with their synapses: `steps` steps in each call.
+
+    The step of an example is folded into the batch axis, `(batch * steps, *units)`, so that any Keras layer can follow.
+    """
+
+    def __init__(self, soft, dt, synapse, steps, batch_size):
+        super().__init__(name=soft.name, trainable=False, dtype=soft.dtype_policy)
+        self.soft, self.dt, self.synapse = soft, dt, synapse
+        self.steps, self.batch_size = steps, batch_size
+
+    def build(self, input_shape):
+        shape = (self.batch_size, *input_shape[1:])
+        names = ("voltage", "wait", "spike_count", "synapse_1", "synapse_2")
+        self.state = [
+            self.add_weight(name=n, shape=shape, initializer="zeros", dtype="float32", autocast=False)
+            for n in names
+        ]
+
+    def rest(self):
+        """The potentials, what is left of refractory periods, and the synapses: all to zero."""
+        for variable in self.state:
+            variable.assign(ops.zeros(variable.shape))
+
+    def take_spike_counts(self):
+        """Spikes of each neuron for each example since the last call."""
+        counts = ops.convert_to_numpy(self.state[2])
+        self.state[2].assign(ops.zeros(counts.shape))
+        return counts
+
+    def call(self, x):
+        units = x.shape[1:]
+        current = ops.cast(self.soft.current(x), "float32")
+        is_constant = x.shape[0] == self.batch_size
+        current = ops.reshape(current, (self.batch_size, 1 if is_constant else self.steps, *units))
+        current = ops.broadcast_to(current, (self.batch_size, self.steps, *units))
+        voltage, wait, count, first, second = self.state
+        spikes, new_voltage, new_wait = dynamics.spike_exactly(
+            current, voltage, wait, self.dt, self.soft.tau, self.soft.refractory
+        )
+        voltage.assign(new_voltage)
+        wait.assign(new_wait)
+        count.assign(count + ops.sum(spikes, axis=1))
+        output = spikes * (self.soft.amplitude / self.dt)
+        if self.synapse:
+            output, new_first, new_second = dynamics.alpha_synapse(
+                output, first, second, self.dt / self.synapse
+            )
+            first.assign(new_first)
+            second.assign(new_second)
+        return ops.cast(ops.reshape(output, (-1, *units)), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (self.batch_size * self.steps, *input_shape[1:])
+
+
+def _finite(name, value):
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise ValueError(f"Argument `{name}` must be a finite number. Received: {name}={value!r}")
+    return float(value)
+
+
+def _positive(name, value):
+    if _finite(name, value) <= 0:
+        raise ValueError(f"Argument `{name}` must be a number > 0. Received: {name}={value!r}")
+    return float(value)
