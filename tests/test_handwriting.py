@@ -13,7 +13,9 @@ import lif
 from lif.datasets import mnist
 from lif.illustrations import Handwriting, illustration
 from lif.illustrations.handwriting import EXAMPLES, Net, ink, margin, packed
+from test_browser import BROWSER, FLAGS
 from test_illustrations import browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
+from test_jupyterlab import PATIENCE, laboratory  # noqa: F401
 
 ANSWER = """
 const list = (values) => [...values];
@@ -243,10 +245,10 @@ def at_rest(shown):
     shown.settle()
 
 
-def write(shown, strokes):
-    box = shown.page.get_by_role("application").bounding_box()
+def write(page, strokes):
+    box = page.get_by_role("application").bounding_box()
     left = box["x"] + (box["width"] - 264) / 2
-    mouse = shown.page.mouse
+    mouse = page.mouse
     for stroke in strokes:
         places = [(left + 264 * x, box["y"] + 264 * y) for x, y in stroke]
         mouse.move(*places[0])
@@ -261,7 +263,7 @@ def test_a_hand_writes_and_the_net_reads(opened):
     shown = opened(Handwriting(strokes=[]), viewport={"width": 1000, "height": 1200})
     assert shown.summary() == "Nothing is written."
     for name in ("7", "4", "0"):
-        write(shown, EXAMPLES[name])
+        write(shown.page, EXAMPLES[name])
         at_rest(shown)
         state = agrees(shown)
         assert state.answer == int(name)
@@ -270,7 +272,7 @@ def test_a_hand_writes_and_the_net_reads(opened):
         shown.page.get_by_role("button", name="clear").click()
         assert agrees(shown).answer is None
 
-    write(shown, EXAMPLES["4"])
+    write(shown.page, EXAMPLES["4"])
     shown.page.get_by_role("button", name="take back a stroke").click()
     at_rest(shown)
     assert len(agrees(shown).strokes) == 1
@@ -347,3 +349,35 @@ def test_spikes_fly_unless_less_motion_is_asked_for(motion, opened):
     assert steps[-8:] == list(range(1, 9)), steps
     assert pictures <= 10 if motion == "reduce" else pictures > 20
     agrees(shown)
+
+
+NOTEBOOK = [
+    "from lif.illustrations import Handwriting\nfrom lif.illustrations.handwriting import EXAMPLES",
+    "mine = Handwriting(strokes=[])\nmine",
+    "print(f'read {mine.answer} from {len(mine.strokes)} stroke')\nmine.strokes = EXAMPLES['5']",
+]
+
+
+@in_a_browser
+@pytest.mark.parametrize("laboratory", [NOTEBOOK], indirect=True)
+def test_what_is_written_in_jupyterlab_is_read_in_python(laboratory):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 2000})
+        page.set_default_timeout(1000 * PATIENCE)
+        page.goto(f"{laboratory}/lab/tree/live.ipynb")
+        editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
+        editors.first.click()
+        for _ in NOTEBOOK[:2]:
+            page.keyboard.press("Shift+Enter")
+        page.locator(".lif-stage").wait_for()
+        page.get_by_role("application").scroll_into_view_if_needed()
+        write(page, EXAMPLES["7"])
+        editors.nth(2).click()
+        page.keyboard.press("Shift+Enter")
+        page.get_by_text("read 7 from 1 stroke", exact=True).wait_for()
+        # And what Python writes, the page reads.
+        page.wait_for_function("document.querySelector('.lif-stage').result.answer === 5")
+        browser.close()

@@ -30,9 +30,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def laboratory(tmp_path):
-    """The address of a JupyterLab with one notebook."""
-    cells = [new_code_cell(source) for source in NOTEBOOK]
+def laboratory(tmp_path, request):
+    """The address of a JupyterLab with one notebook: NOTEBOOK, or the cells that a test asks for."""
+    cells = [new_code_cell(source) for source in getattr(request, "param", NOTEBOOK)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "live.ipynb")
     with socket.socket() as free:

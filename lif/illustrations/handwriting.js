@@ -108,7 +108,7 @@ export function render({ model, el }) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   const place = stage(el, model, NAMES, "Illustration: a net that reads your handwriting", paint);
-  const upper = element("div", { style: "display:flex; flex-wrap:wrap; gap:0.8rem 1.2rem; justify-content:center" });
+  const upper = element("div", { style: "display:flex; flex-wrap:wrap; gap:0.8rem 1.2rem; justify-content:center; margin-bottom:0.6rem" });
   const leftSide = element("div", { style: `flex:0 1 ${PAD}px` });
   const rightSide = element("div", { style: "flex:1 1 300px; min-width:0" });
   upper.append(leftSide, rightSide);
@@ -371,9 +371,11 @@ export function render({ model, el }) {
     const ends = order.map((digit) => y(outputs[outputs.length - 10 + digit]));
     const up = ends.reduce((levels, end) => [...levels, Math.min(end, (levels.at(-1) ?? Infinity) - 12)], []);
     const down = ends.reduceRight((levels, end) => [Math.max(end, (levels[0] ?? -Infinity) + 12), ...levels], []);
+    const levels = ends.map((_, k) => (up[k] + down[k]) / 2);
+    const lift = Math.max(0, levels[0] - 166); // off the numbers of the time axis
     order.forEach((digit, k) => {
       const stands = written && (digit === first || digit === second);
-      page.text(String(digit), right + 8, (up[k] + down[k]) / 2, {
+      page.text(String(digit), right + 8, levels[k] - lift, {
         baseline: "middle", colour: colourOf(digit), size: stands ? 14 : 11, alpha: stands ? 1 : 0.7,
       });
     });
