@@ -17,7 +17,7 @@ import traitlets
 
 import lif
 from lif import illustrations
-from lif.illustrations import Membrane, Modes, chance, illustration
+from lif.illustrations import Credit, Membrane, Modes, chance, credit, illustration
 from test_browser import BROWSER, FLAGS
 
 NODE = shutil.which("node")
@@ -192,6 +192,54 @@ def test_the_map_of_modes_is_the_map_of_its_closed_forms(compute):
         assert [np.inf if each < 0 else each for each in found] == list(known.values())
 
 
+@with_javascript
+def test_the_credit_in_the_page_is_the_gradient_of_the_book(compute, in_book):
+    rng = np.random.default_rng(1)
+    cases = [
+        {
+            "errors": sorted(rng.choice(np.arange(1, 212), rng.integers(1, 6), replace=False).tolist()),
+            "leak": float(rng.choice([0, rng.uniform(0, 0.5)])),
+            "weight": rng.uniform(0.05, 1),
+            "surrogate": str(rng.choice(["constant", "superspike", "sigmoid", "triangle"])),
+            "beta": rng.uniform(1, 100),
+            "reset": str(rng.choice(["zero", "subtract", "none"])),
+            "detach_reset": bool(rng.uniform() < 0.5),
+        }
+        for _ in range(1000)
+    ]
+    script = (
+        illustration.bundle("credit")
+        + """
+        function answer(cases) {
+          return cases.map((each) => {
+            const { spikes, potential, credit } = assignCredit(each);
+            return [[...spikes], [...potential], credit];
+          });
+        }"""
+    )
+    blamed = 0
+    shown = Credit()
+    for case, (spikes, potential, found) in zip(cases, compute(script, cases), strict=True):
+        for name, value in case.items():
+            setattr(shown, name, value)
+        np.testing.assert_array_equal(spikes, shown.simulate()[0])
+        np.testing.assert_allclose(potential, shown.simulate()[1], rtol=1e-6, atol=1e-6)
+        expected_credit = shown.credit()
+        np.testing.assert_allclose(found, expected_credit, rtol=1e-6, atol=1e-6)
+        blamed += np.count_nonzero(np.abs(expected_credit) > 1e-3)
+    assert blamed > 4000
+    assert len({(each["surrogate"], each["reset"], each["detach_reset"]) for each in cases}) == 4 * 3 * 2
+
+
+@pytest.mark.parametrize(("leak", "weight"), [(0, 0.099), (0.02, 0.14), (0.3, 0.5)])
+def test_credit_follows_the_closed_form_of_its_chapter(leak, weight, in_book):
+    shown = Credit(leak=leak, weight=weight)
+    age = 132 - credit.ARRIVALS
+    between_resets = (credit.ARRIVALS > 66) & (age >= 0)
+    expected_credit = np.where(between_resets, (1 - leak) ** np.maximum(age, 0), 0.0)
+    np.testing.assert_allclose(shown.credit(), expected_credit, rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize("arrivals", [2, 3])
 def test_the_closed_forms_say_what_the_neuron_does(arrivals):
     for leak, weight in itertools.product((0.013, 0.11, 0.37), (0.37, 0.53, 0.71)):
@@ -255,6 +303,9 @@ def test_parameters_are_traits_and_defaults_are_within_bounds(kind, in_book):
         (Membrane, "reset", "never", "zero"),
         (Membrane, "spikes", [3, 120], "steps from 0 to 119"),
         (Membrane, "current", [0.5], "120 numbers from 0 to 3"),
+        (Credit, "errors", [0, 12], "steps from 1 to 211"),
+        (Credit, "beta", 0.5, "from 1 to 100"),
+        (Credit, "surrogate", "arctan", "superspike"),
         (Modes, "weight", 1, "from 0.02 to 0.98"),
         (Modes, "jitter", "wide", "float"),
         (Modes, "arrivals", "4", "endless"),
@@ -469,6 +520,77 @@ def test_the_point_in_the_map_is_the_neuron_beside_it(opened):
     assert f"endless train: up to {state.longest_interval()['endless']} steps apart" in shown.summary()
     shown.page.get_by_role("button", name="integrator").press("Enter")
     assert "endless train: at any distance" in shown.summary()
+
+
+def credit_agrees(shown):
+    state = shown.state()
+    spikes, potential = state.simulate()
+    np.testing.assert_array_equal(shown.result("spikes"), spikes)
+    np.testing.assert_allclose(shown.result("potential"), potential, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(shown.result("credit"), state.credit(), rtol=1e-9, atol=1e-12)
+    return state
+
+
+@in_a_browser
+def test_controls_change_who_is_blamed(opened):
+    shown = opened(Credit(), viewport={"width": 1000, "height": 1400})
+    before = credit_agrees(shown).credit()
+    assert not shown.page.get_by_label("sharpness β", exact=True).is_visible()
+
+    shown.press("leak λ", "ArrowRight", "ArrowRight")
+    shown.press("weight w", *["ArrowRight"] * 5)
+    shown.page.get_by_label("surrogate σ′", exact=True).select_option("superspike")
+    shown.press("sharpness β", "ArrowLeft")
+    shown.page.get_by_label("reset", exact=True).select_option("subtract")
+    shown.page.get_by_label("reset detached").press(" ")
+    state = credit_agrees(shown)
+    assert (state.leak, state.weight, state.beta) == (0.03, 0.145, 9)
+    assert (state.surrogate, state.reset, state.detach_reset) == ("superspike", "subtract", False)
+    assert np.abs(state.credit() - before).max() > 0.1
+    np.testing.assert_allclose(
+        shown.result("constant.credit"), Credit(**state.parameters() | {"surrogate": "constant"}).credit()
+    )
+
+    shown.page.get_by_role("button", name="start again").press("Enter")
+    shown.page.get_by_role("button", name="integrator").press("Enter")
+    assert (credit_agrees(shown).leak, shown.state().weight) == (0, 0.099)
+    assert "shared by 11.0 of 34 input spikes" in shown.summary()
+    shown.page.get_by_role("button", name="three errors").press("Enter")
+    assert credit_agrees(shown).errors == [30, 50, 65]
+
+
+@in_a_browser
+def test_errors_are_placed_dragged_and_taken_by_key_and_by_hand(opened):
+    shown = opened(Credit(), viewport={"width": 1000, "height": 1400})
+    strip = shown.page.get_by_role("slider", name="Time cursor on the errors")
+    for key in ("ArrowLeft", "Shift+ArrowLeft", " ", "PageUp", "Shift+ArrowLeft", "Shift+PageDown"):
+        strip.press(key)
+    assert credit_agrees(shown).errors == [130, 132]
+    assert strip.get_attribute("aria-valuetext").startswith("step 129, no error, potential ")
+    strip.press("End")
+    strip.press("Enter")
+    strip.press("Shift+PageDown")
+    assert credit_agrees(shown).errors == [130, 132, 201]
+
+    shown.page.get_by_role("button", name="one error").press("Enter")
+    box = strip.bounding_box()
+
+    def place_of(step):
+        return box["x"] + 34 + (step - 0.5) / 211 * (box["width"] - 44), box["y"] + 45
+
+    mouse = shown.page.mouse
+    mouse.move(*place_of(132))
+    mouse.down()
+    mouse.move(*place_of(100), steps=4)
+    mouse.move(*place_of(60), steps=4)
+    mouse.up()
+    assert credit_agrees(shown).errors == [60]
+    mouse.click(*place_of(20))
+    assert credit_agrees(shown).errors == [20, 60]
+    mouse.click(*place_of(61))  # close to it is meant for it
+    mouse.click(*place_of(20))
+    assert credit_agrees(shown).errors == []
+    assert "No input spike gets any credit" in shown.summary()
 
 
 @in_a_browser

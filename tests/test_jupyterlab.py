@@ -12,16 +12,25 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lif.illustrations import Membrane, Modes
+from lif.illustrations import Credit, Encoding, Membrane, Modes
 from project import ROOT
 from test_browser import BROWSER, FLAGS
 
 PATIENCE = 240  # seconds for what takes a few on an idle machine
+# What is seen of each: where its page keeps it, and what it should be.
+SHOWN = {
+    Membrane: ("exact.potential", lambda membrane: membrane.simulate()[1]),
+    Credit: ("credit", lambda credit: credit.credit()),
+    Modes: ("volleys.potential", lambda modes: modes.simulate()[1][0]),
+    Encoding: ("regular.spikes", lambda encoding: encoding.spikes("regular").ravel()),
+}
+NAMES = [kind.__name__ for kind in SHOWN]
 NOTEBOOK = [
-    "from lif.illustrations import Membrane, Modes",
-    "membrane = Membrane()\nmembrane",
-    "modes = Modes()\nmodes",
-    "print(f'leaks {membrane.leak:.3f} {modes.leak:.3f}')\nmembrane.leak = 0.25\nmodes.leak = 0.25",
+    f"from lif.illustrations import {', '.join(NAMES)}",
+    *[f"{name.lower()} = {name}()\n{name.lower()}" for name in NAMES],
+    f"all_of_them = [{', '.join(NAMES).lower()}]\n"
+    "print('leaks', *[f'{each.leak:.3f}' for each in all_of_them])\n"
+    "for each in all_of_them:\n    each.leak = 0.25",
 ]
 
 pytestmark = pytest.mark.skipif(
@@ -70,32 +79,33 @@ def test_reader_and_python_move_the_same_parameters(laboratory):
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 2400})
+        page = browser.new_page(viewport={"width": 1280, "height": 5000})
         page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{laboratory}/lab/tree/live.ipynb")
         editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
         editors.first.click()
-        for _ in NOTEBOOK[:3]:
+        for _ in NOTEBOOK[:-1]:
             page.keyboard.press("Shift+Enter")
         stages = page.locator(".lif-stage")
-        stages.nth(1).wait_for()
+        stages.nth(len(SHOWN) - 1).wait_for()
         for stage in stages.all():
             slider = stage.get_by_label("leak λ", exact=True)
             slider.press("ArrowRight")
             slider.press("ArrowRight")
-        editors.nth(3).click()
+        editors.nth(len(NOTEBOOK) - 1).click()
         page.keyboard.press("Shift+Enter")
         # Two steps of each slider, seen in Python.
-        page.get_by_text(
-            f"leaks {Membrane().leak + 0.02:.3f} {Modes().leak + 0.01:.3f}", exact=True
-        ).wait_for()
+        moved = [kind().leak + 2 * kind.leak.bounds[2] for kind in SHOWN]
+        page.get_by_text(" ".join(["leaks", *[f"{leak:.3f}" for leak in moved]]), exact=True).wait_for()
         # And what Python set, seen in the page.
         page.wait_for_function(
             "[...document.querySelectorAll('.lif-stage')].every((stage) => stage.parameters.leak === 0.25)"
         )
-        for stage, kind, path in zip(stages.all(), (Membrane, Modes), ("exact", "volleys"), strict=True):
+        for stage, (kind, (path, expected)) in zip(stages.all(), SHOWN.items(), strict=True):
             assert stage.locator("input[name=leak]").input_value() == "0.25"
-            drawn = stage.evaluate("(stage, path) => [...stage.result[path].potential]", path)
-            potential = kind(leak=0.25).simulate()[1]
-            np.testing.assert_allclose(drawn, potential if kind is Membrane else potential[0], atol=1e-12)
+            drawn = stage.evaluate(
+                "(stage, path) => [...path.split('.').reduce((value, name) => value[name], stage.result)]",
+                path,
+            )
+            np.testing.assert_allclose(drawn, expected(kind(leak=0.25)), atol=1e-12)
         browser.close()

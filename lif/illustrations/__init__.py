@@ -9,8 +9,10 @@ Each is an anywidget: the last line of a cell shows it, and its parameters are t
 `import lif` does not load them: they need `anywidget`, which the layers do not.
 """
 
+from .credit import Credit
+from .encoding import Encoding
 from .handwriting import Handwriting
 from .membrane import Membrane
 from .modes import Modes
 
-__all__ = ["Handwriting", "Membrane", "Modes"]
+__all__ = ["Credit", "Encoding", "Handwriting", "Membrane", "Modes"]

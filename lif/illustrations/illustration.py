@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 
 # Of the still pictures, as in the book's other figures.
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 
 _FOLDER = Path(__file__).parent
 _IMPORT = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
