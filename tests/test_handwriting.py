@@ -147,13 +147,13 @@ def test_what_is_written_becomes_a_picture_as_mnist_has_them():
     for share in (1, 0.6, 0.2):  # written large or small, anywhere: the picture is the same
         strokes = [[[x * share, 1 - (1 - y) * share] for x, y in stroke] for stroke in EXAMPLES["8"]]
         np.testing.assert_allclose(ink(strokes), ink(EXAMPLES["8"]), atol=1e-9)
-    drawn = [ink(EXAMPLES[name]) for name in EXAMPLES] + [ink(random_strokes(rng)) for _ in range(200)]
+    drawn = [ink(EXAMPLES[name]) for name in EXAMPLES] + [ink(random_strokes(rng)) for _ in range(100)]
     sides, centres = box_and_centre(drawn)
     # Ink far from the centre of mass may be moved out of the 28 pixels; then it is cut off, as in MNIST.
     whole = np.array([not (each[[0, -1]].any() or each[:, [0, -1]].any()) for each in drawn])
-    assert whole.mean() > 0.8 and whole[: len(EXAMPLES)].all()
+    assert whole.mean() > 0.8
     long_enough = sides >= 19
-    assert long_enough[: len(EXAMPLES)].all() and np.all(sides[whole & long_enough] == 20)
+    assert np.all(sides[: len(EXAMPLES)] == 20) and np.all(sides[whole & long_enough] == 20)
     assert np.mean(np.all(centres[whole] == 14, axis=1)) > 0.99
     soft = np.mean([(each > 0) & (each < 1) for each in drawn])
     assert soft > 0.05, "edges are grey"
@@ -260,7 +260,8 @@ def write(page, strokes):
 
 @in_a_browser
 def test_a_hand_writes_and_the_net_reads(opened):
-    shown = opened(Handwriting(strokes=[]), viewport={"width": 1000, "height": 1200})
+    page = {"viewport": {"width": 1000, "height": 1200}, "reduced_motion": "reduce"}
+    shown = opened(Handwriting(strokes=[]), **page)
     assert shown.summary() == "Nothing is written."
     for name in ("7", "4", "0"):
         write(shown.page, EXAMPLES[name])

@@ -125,11 +125,11 @@ export function render({ model, el }) {
   let shownExample = Object.keys(examples).findIndex((name) => JSON.stringify(examples[name]) === JSON.stringify(get("strokes")));
   buttons(place, {
     "play the steps": play,
-    clear: () => write([]),
-    "take back a stroke": () => write(get("strokes").slice(0, -1)),
+    clear: () => replace([]),
+    "take back a stroke": () => replace(get("strokes").slice(0, -1)),
     "next example": () => {
       shownExample = (shownExample + 1) % Object.keys(examples).length;
-      write(Object.values(examples)[shownExample]);
+      replace(Object.values(examples)[shownExample]);
     },
     "leak as trained": () => set("leak", net.leak),
   });
@@ -164,8 +164,14 @@ export function render({ model, el }) {
     set("step", net.steps);
   }
 
+  // By a button: a stroke that is being drawn ends.
+  function replace(strokes) {
+    pen.down = drawing = false;
+    write(strokes);
+  }
+
   const rounded = (value) => Number(Math.max(0, Math.min(1, value)).toFixed(3));
-  let pen = { x: 0.5, y: 0.5, down: false }; // of the keyboard
+  const pen = { x: 0.5, y: 0.5, down: false }; // of the keyboard
   let drawing = false;
   const board = pad.canvas;
   const corner = () => (board.clientWidth - PAD) / 2;
@@ -176,6 +182,7 @@ export function render({ model, el }) {
   function lengthen(point) {
     const strokes = get("strokes");
     const stroke = strokes.at(-1);
+    if (!stroke) return; // Python has wiped the pad
     const [x, y] = stroke.at(-1);
     // A hand sends more points than a picture of 28 pixels can show.
     if (Math.hypot(point[0] - x, point[1] - y) >= 0.012) write([...strokes.slice(0, -1), [...stroke, point]]);
