@@ -9,6 +9,14 @@ HEADLINES = {
     "iris_accuracy": ("IRIS, four-feature table", "03-iris", "iris_accuracy"),
     "mnist_dense_accuracy": ("MNIST, dense network", "04-mnist", "mnist_accuracy"),
     "mnist_conv_accuracy": ("MNIST, convolutional network", "11-nets", "mnist_conv_accuracy"),
+    "flowers10_accuracy": ("Oxford 102, ten largest classes, LIF head", "08-flowers", "flowers10_accuracy"),
+    "flowers102_accuracy": ("Oxford 102, all classes, LIF head", "08-flowers", "flowers102_accuracy"),
+    "flowers102_dense_head_accuracy": (
+        "Oxford 102, all classes, ReLU head",
+        "08-flowers",
+        "flowers102_dense_head_accuracy",
+    ),
+    "iris_photos_accuracy": ("Iris photographs, LIF head", "09-iris-photos", "iris_photos_accuracy"),
 }
 BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
 
