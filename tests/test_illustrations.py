@@ -133,7 +133,7 @@ def test_the_neuron_in_the_page_is_the_neuron_of_the_book(compute):
         spikes, *others = expected(case)
         np.testing.assert_array_equal(answer[0], spikes)
         for ours, theirs in zip(answer[1:], others, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(np.asarray(ours, float), theirs, rtol=1e-6, atol=1e-6)
         fired += spikes.sum()
     assert fired > 5000
     options = {(case["rule"]["reset"], case["rule"]["floor"], case["surrogate"]) for case in cases}
