@@ -160,7 +160,7 @@ export function render({ model, el }) {
       "plus and minus make it lighter or darker.",
   );
   place.plots.append(top, hint, place.controls, panels); // each slider stands below what it changes
-  const easel = canvas(top, 204, { role: "application", tabindex: 0 });
+  const easel = canvas(top, 204, { role: "application", tabindex: 0, "data-picture": "" });
   const chart = canvas(top, 204, { role: "img" });
   easel.canvas.style.flex = "0 0 198px";
   chart.canvas.style.flex = "1 1 17rem";
