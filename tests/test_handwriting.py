@@ -13,7 +13,6 @@ import lif
 from lif.datasets import mnist
 from lif.illustrations import Handwriting, illustration
 from lif.illustrations.handwriting import EXAMPLES, Net, ink, margin, packed
-from test_browser import BROWSER, FLAGS
 from test_illustrations import browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
 from test_jupyterlab import PATIENCE, laboratory  # noqa: F401
 
@@ -347,8 +346,9 @@ MOTION = """
 def test_spikes_fly_unless_less_motion_is_asked_for(motion, opened):
     shown = opened(Handwriting(), reduced_motion=motion)
     steps, pictures = shown.page.evaluate(MOTION)
-    assert steps[-8:] == list(range(1, 9)), steps
-    assert pictures <= 10 if motion == "reduce" else pictures > 20
+    assert steps == sorted(steps) and steps[-1] == 8 and len(steps) > 3, steps
+    # One picture a step and one at the end, or many between.
+    assert pictures <= 9 if motion == "reduce" else pictures > len(steps) + 2
     agrees(shown)
 
 
@@ -361,24 +361,20 @@ NOTEBOOK = [
 
 @in_a_browser
 @pytest.mark.parametrize("laboratory", [NOTEBOOK], indirect=True)
-def test_what_is_written_in_jupyterlab_is_read_in_python(laboratory):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 2000})
-        page.set_default_timeout(1000 * PATIENCE)
-        page.goto(f"{laboratory}/lab/tree/live.ipynb")
-        editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
-        editors.first.click()
-        for _ in NOTEBOOK[:2]:
-            page.keyboard.press("Shift+Enter")
-        page.locator(".lif-stage").wait_for()
-        page.get_by_role("application").scroll_into_view_if_needed()
-        write(page, EXAMPLES["7"])
-        editors.nth(2).click()
+def test_what_is_written_in_jupyterlab_is_read_in_python(laboratory, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 2000})
+    page.set_default_timeout(1000 * PATIENCE)
+    page.goto(f"{laboratory}/lab/tree/live.ipynb")
+    editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
+    editors.first.click()
+    for _ in NOTEBOOK[:2]:
         page.keyboard.press("Shift+Enter")
-        page.get_by_text("read 7 from 1 stroke", exact=True).wait_for()
-        # And what Python writes, the page reads.
-        page.wait_for_function("document.querySelector('.lif-stage').result.answer === 5")
-        browser.close()
+    page.locator(".lif-stage").wait_for()
+    page.get_by_role("application").scroll_into_view_if_needed()
+    write(page, EXAMPLES["7"])
+    editors.nth(2).click()
+    page.keyboard.press("Shift+Enter")
+    page.get_by_text("read 7 from 1 stroke", exact=True).wait_for()
+    # And what Python writes, the page reads.
+    page.wait_for_function("document.querySelector('.lif-stage').result.answer === 5")
+    page.close()
