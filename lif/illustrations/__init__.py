@@ -12,7 +12,15 @@ Each is an anywidget: the last line of a cell shows it, and its parameters are t
 from .credit import Credit
 from .encoding import Encoding
 from .handwriting import Handwriting
+from .learning import Learning
 from .membrane import Membrane
 from .modes import Modes
 
-__all__ = ["Credit", "Encoding", "Handwriting", "Membrane", "Modes"]
+from .credit import Credit
+from .encoding import Encoding
+from .handwriting import Handwriting
+from .learning import Learning
+from .membrane import Membrane
+from .modes import Modes
+
+__all__ = ["Credit", "Encoding", "Handwriting", "Learning", "Membrane", "Modes"]

@@ -20,3 +20,11 @@ export function normals(uniform) {
     return radius * Math.cos(2 * Math.PI * uniform());
   };
 }
+
+// Fisher and Yates' shuffle, in place.
+export function shuffle(order, uniform) {
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(uniform() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+}

@@ -23,3 +23,10 @@ def normals(uniform):
     while True:
         radius = math.sqrt(-2 * math.log(next(uniform)))
         yield radius * math.cos(2 * math.pi * next(uniform))
+
+
+def shuffle(order, uniform):
+    """Brings a list into a random order, in place, after Fisher and Yates."""
+    for i in range(len(order) - 1, 0, -1):
+        j = math.floor(next(uniform) * (i + 1))
+        order[i], order[j] = order[j], order[i]

@@ -131,11 +131,17 @@ export function buttons(stage, actions) {
   return row;
 }
 
-// A canvas as wide as its place. `begin` clears it and returns a pen for this frame.
+// A canvas as wide as its place. `begin` clears it and returns a pen for this frame. The height is in pixels, or a
+// function of the width.
 export function canvas(parent, height, attributes) {
-  const made = element("canvas", { style: `height:${height}px`, ...attributes });
+  const made = element("canvas", attributes);
+  const begin = () => {
+    const pixels = typeof height === "function" ? height(made.clientWidth) : height;
+    if (made.style.height !== `${pixels}px`) made.style.height = `${pixels}px`;
+    return pen(made, pixels);
+  };
   parent.append(made);
-  return { canvas: made, height, begin: () => pen(made, height) };
+  return { canvas: made, height, begin };
 }
 
 function pen(canvas, height) {

@@ -111,9 +111,10 @@ class Illustration(anywidget.AnyWidget):
         return {name: trait.bounds for name, trait in self.traits().items() if isinstance(trait, Number)}
 
     def parameters(self):
-        """The illustration's own traits, name -> value."""
+        """The illustration's own traits that can be set, name -> value."""
         inherited = Illustration.class_traits()
-        own = [name for name in self.traits(sync=True) if name not in inherited and not name.startswith("_")]
+        own = {name: trait for name, trait in self.traits(sync=True).items() if name not in inherited}
+        own = [name for name, trait in own.items() if not (name.startswith("_") or trait.read_only)]
         return {name: getattr(self, name) for name in own}
 
     def values(self):

@@ -5,7 +5,7 @@
 // Surrogate derivatives as functions of z = v - threshold.
 export const SURROGATES = {
   constant: () => 1,
-  superspike: (z, beta = 10) => (beta * Math.abs(z) + 1) ** -2,
+  superspike: (z, beta = 10) => 1 / ((beta * Math.abs(z) + 1) * (beta * Math.abs(z) + 1)), // faster than a power
   sigmoid: (z, beta = 10) => 0.25 / Math.cosh(Math.max(-300, Math.min(300, (beta * z) / 2))) ** 2,
   logistic: (z, beta = 5) => (beta * 0.25) / Math.cosh(Math.max(-300, Math.min(300, (beta * z) / 2))) ** 2,
   triangle: (z, beta = 10) => Math.max(0, 1 - beta * Math.abs(z)),
