@@ -1,6 +1,6 @@
 import { uniforms } from "./chance.js";
 import { task } from "./tasks.js";
-import { initialWeights, trainer, evaluate, answer, leakySum, wholeGradient } from "./network.js";
+import { initialWeights, trainer, evaluate, favourite, leakySum, wholeGradient } from "./network.js";
 import { stage, slider, choice, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis } from "./drawing.js";
 
@@ -59,9 +59,9 @@ export function render({ model, el }) {
     publish();
   }
 
-  // Loss and accuracy of both networks as they are now.
-  function judge() {
-    for (const run of RUNS) {
+  // Loss and accuracy of the networks as they are now.
+  function judge(judged = RUNS) {
+    for (const run of judged) {
       const { loss } = evaluate(runs[run].net, problem.train, rules[run]);
       const { accuracy } = evaluate(runs[run].net, problem.test, rules[run]);
       history[run][runs[run].epoch] = { loss, accuracy };
@@ -207,12 +207,18 @@ export function render({ model, el }) {
 
   place.listen(["data", "seed", "hidden", "hidden_b"], startFresh);
   // A changed leak or number of steps changes the answers at once, with the weights as they are.
-  place.listen(["leak", "leak_b", "steps", "steps_b"], () => {
+  const rejudge = (run) => () => {
     readRules();
-    judge();
+    judge([run]);
     if (!frame) publish();
-  });
+  };
+  place.listen(["leak", "steps"], rejudge("A"));
+  place.listen(["leak_b", "steps_b"], rejudge("B"));
   place.listen(["running"], startOrStop);
+  // A slider of one run leaves the other's pictures as they are.
+  for (const run of RUNS) place.listen(OWN[run], () => touched.add(run));
+  const shared = [...NAMES.filter((name) => !OWN.A.includes(name) && !OWN.B.includes(name)), "hidden", "hidden_b"];
+  place.listen(shared, () => RUNS.forEach((run) => touched.add(run)));
 
   function listenToMap(surface) {
     const bounded = (value) => Number(Math.max(-1, Math.min(1, value)).toFixed(2));
@@ -253,12 +259,14 @@ export function render({ model, el }) {
 
   const input = new Float64Array(4);
   const grid = document.createElement("canvas"); // a map's answers, one pixel a point
+  const touched = new Set(); // runs to draw anew; all where nothing is named, as when the width changes
   let turn = 0;
 
   function paint() {
     readRules();
     // While it trains one map and one inside a frame are enough for the eye, and half the work.
-    const shown = frame && !calm.matches ? [RUNS[turn++ % 2]] : RUNS;
+    const shown = frame && !calm.matches ? [RUNS[turn++ % 2]] : touched.size ? [...touched] : RUNS;
+    touched.clear();
     const probed = {};
     for (const run of RUNS) {
       const { net } = runs[run];
@@ -332,7 +340,7 @@ export function render({ model, el }) {
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         problem.place(left + ((column + 0.5) / columns) * (right - left), top + ((row + 0.5) / rows) * (bottom - top), input);
-        net.forward(input, 0, rules[run]);
+        net.glance(input, 0, rules[run]);
         let highest = 0;
         let [red, green, blue] = [0, 0, 0];
         for (let k = 0; k < classes; k++) {
@@ -420,7 +428,7 @@ export function render({ model, el }) {
           c.moveTo(time(t + 0.5), row(h) + 0.1 * gap);
           c.lineTo(time(t + 0.5), row(h + 1) - 0.1 * gap);
         }
-      }, colours[CLASS_COLOURS[answer(votes)]], { lineWidth });
+      }, colours[CLASS_COLOURS[favourite(votes)]], { lineWidth });
     }
 
     // The sums again, step by step this time.
@@ -486,7 +494,7 @@ export function render({ model, el }) {
       const wide = pen.width > 220;
       pen.text("in", left + (each * (inputs + 1)) / 2, 28, { align: "center", alpha: 0.75, size: 11 });
       pen.text("out", left + 10 + each * (inputs + 1 + classes / 2), 28, { align: "center", alpha: 0.75, size: 11 });
-      const digits = (value) => (value >= 0.1 ? value.toFixed(1) : value.toPrecision(1));
+      const digits = (value) => (value < 1e-9 ? "0" : value >= 0.1 ? value.toFixed(1) : value.toPrecision(1));
       pen.text(wide ? `largest ${digits(into)}` : digits(into), left + (each * (inputs + 1)) / 2, 210, { align: "center", alpha: 0.75, size: 11 });
       pen.text(digits(out), left + 10 + each * (inputs + 1 + classes / 2), 210, { align: "center", alpha: 0.75, size: 11 });
     }
@@ -540,7 +548,7 @@ export function render({ model, el }) {
       heads[run].replaceChildren(element("b", {}, run), ` ${apart}`, element("br"), score);
       boxes[run].beta.style.visibility = rules[run].surrogate === "constant" ? "hidden" : "visible";
       const { probability } = probed[run];
-      const best = answer(probability);
+      const best = favourite(probability);
       const said = `${problem.classes[best]}, ${(100 * probability[best]).toFixed(0)} percent`;
       maps[run].canvas.setAttribute("aria-label", `Decision map of run ${run}. At ${get("probe").join(", ")} it answers ${said}. The arrow keys move this point.`);
     }

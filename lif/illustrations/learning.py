@@ -38,8 +38,8 @@ class Learning(Illustration):
         running: Whether the networks are training; set it to start and pause the page.
 
     Attributes:
-        epoch, loss, accuracy: What the page has reached: completed epochs, and for the two runs the loss on the training
-            examples and the accuracy on new ones. Read-only; -1 and empty until the page has begun.
+        epoch, loss, accuracy: What the page has reached: completed epochs, and for the two runs the loss on the
+            training examples and the accuracy on new ones. Read-only; -1 and empty until the page has begun.
 
     Raises:
         traitlets.TraitError: A value is out of bounds; the message names them.
@@ -93,7 +93,9 @@ class Learning(Illustration):
     @traitlets.validate("probe")
     def _check_probe(self, proposal):
         if not all(-1 <= value <= 1 for value in proposal["value"]):
-            raise traitlets.TraitError(f"`probe` must be two numbers from -1 to 1. Received: {proposal['value']}")
+            raise traitlets.TraitError(
+                f"`probe` must be two numbers from -1 to 1. Received: {proposal['value']}"
+            )
         return proposal["value"]
 
     def rule(self, run):
@@ -142,9 +144,7 @@ class Learning(Illustration):
         history, networks = {}, {}
         for run in ("A", "B"):
             rule = self.rule(run)
-            net = Network(
-                training[0].shape[1], rule["hidden"], len(names), rule, uniforms(self.seed + 1000)
-            )
+            net = Network(training[0].shape[1], rule["hidden"], len(names), rule, uniforms(self.seed + 1000))
             order, uniform = list(range(len(training[1]))), uniforms(self.seed + 2000)
             reached = [(net.loss(*training), net.accuracy(*new))]
             for _ in range(epochs):
@@ -159,7 +159,7 @@ class Learning(Illustration):
     def picture(self):
         import matplotlib.pyplot as plt
 
-        epochs = 40
+        epochs = 30
         history, networks = self.train(epochs)
         (x, y), _, names = self.task()
         shown = (2, 3) if self.data == "IRIS" else (0, 1)
@@ -169,7 +169,9 @@ class Learning(Illustration):
         for run, net in networks.items():
             ax, rule = axes[run], self.rule(run)
             probability = net.forward(self._place(grid))[0]
-            mixed = probability @ np.array([plt.matplotlib.colors.to_rgb(c) for c in _CLASS_COLOURS[: len(names)]])
+            mixed = probability @ np.array(
+                [plt.matplotlib.colors.to_rgb(c) for c in _CLASS_COLOURS[: len(names)]]
+            )
             certainty = (probability.max(axis=1) * len(names) - 1) / (len(names) - 1)
             image = np.c_[mixed, 0.08 + 0.36 * certainty].reshape(60, 60, 4)
             ax.imshow(image, extent=(-1.12, 1.12) * 2, origin="lower", interpolation="none")

@@ -36,9 +36,12 @@ export function network(shape, weights) {
     trace: new Float64Array(hidden), // of each hidden unit: its spikes, added up with the leak
     probability: new Float64Array(classes),
     forward,
+    glance,
     backward,
   };
   let { potential } = net;
+  let powers = []; // of 1 - leak
+  let powersOf = null;
   const { gradient, trace, probability } = net;
 
   // The answer to the example that begins at `row` of `x`, into `probability`.
@@ -62,10 +65,35 @@ export function network(shape, weights) {
       }
       trace[h] = sum;
     }
-    const constant = leakySum(leak, steps);
+    finish(leakySum(leak, steps));
+  }
+
+  // The same without the potentials, and faster. Under a constant current the neuron is a clock: it begins at 0 again
+  // after each spike, so the first one tells all others.
+  function glance(x, row, { leak, steps }) {
+    const kept = 1 - leak;
+    if (powers.length !== steps || powersOf !== kept) {
+      powers = Float64Array.from({ length: steps }, (_, t) => kept ** t);
+      powersOf = kept;
+    }
+    const whole = leakySum(leak, steps);
+    for (let h = 0; h < hidden; h++) {
+      let current = weights[bias1 + h];
+      for (let i = 0; i < inputs; i++) current += x[row + i] * weights[i * hidden + h];
+      trace[h] = 0;
+      if (current * whole < 1) continue; // never reaches threshold
+      let period = 0;
+      for (let v = 0; v < 1 && period <= steps; period++) v = kept * v + current;
+      for (let t = period; t <= steps; t += period) trace[h] += powers[steps - t];
+    }
+    finish(whole);
+  }
+
+  // From the traces to the probabilities; `whole` is what a constant 1 adds up to.
+  function finish(whole) {
     let highest = -Infinity;
     for (let k = 0; k < classes; k++) {
-      let sum = constant * weights[bias2 + k];
+      let sum = whole * weights[bias2 + k];
       for (let h = 0; h < hidden; h++) sum += trace[h] * weights[kernel2 + h * classes + k];
       probability[k] = sum;
       if (sum > highest) highest = sum;
@@ -90,6 +118,7 @@ export function network(shape, weights) {
         gradient[kernel2 + h * classes + k] += trace[h] * error;
         blame += weights[kernel2 + h * classes + k] * error;
       }
+      if (potential[h * steps] === 0) continue; // no current, so on the floor all the time
       let m = 0; // dL / d(current of this step)
       let sum = 0;
       for (let t = (h + 1) * steps - 1; t >= h * steps; t--) {
@@ -137,9 +166,9 @@ export function evaluate(net, { x, y }, rule) {
   let loss = 0;
   let right = 0;
   for (let n = 0; n < y.length; n++) {
-    net.forward(x, n * inputs, rule);
+    net.glance(x, n * inputs, rule);
     loss -= Math.log(Math.max(net.probability[y[n]], 1e-300));
-    right += answer(net.probability) === y[n] ? 1 : 0;
+    right += favourite(net.probability) === y[n] ? 1 : 0;
   }
   return { loss: loss / y.length, accuracy: right / y.length };
 }
@@ -154,7 +183,7 @@ export function wholeGradient(net, { x, y }, rule) {
   return net.gradient;
 }
 
-export function answer(probability) {
+export function favourite(probability) {
   let best = 0;
   for (let k = 1; k < probability.length; k++) if (probability[k] > probability[best]) best = k;
   return best;
