@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lif.illustrations import Credit, Encoding, Membrane, Modes
+from lif.illustrations import Credit, Encoding, Learning, Membrane, Modes
 from project import ROOT
 from test_browser import BROWSER, FLAGS
 
@@ -23,6 +23,7 @@ SHOWN = {
     Credit: ("credit", lambda credit: credit.credit()),
     Modes: ("volleys.potential", lambda modes: modes.simulate()[1][0]),
     Encoding: ("regular.spikes", lambda encoding: encoding.spikes("regular").ravel()),
+    Learning: ("A.probability", lambda learning: learning.answers()["A"]),
 }
 NAMES = [kind.__name__ for kind in SHOWN]
 NOTEBOOK = [
@@ -79,7 +80,7 @@ def test_reader_and_python_move_the_same_parameters(laboratory):
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 5000})
+        page = browser.new_page(viewport={"width": 1280, "height": 6200})
         page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{laboratory}/lab/tree/live.ipynb")
         editors = page.locator(".jp-Notebook .jp-Cell .cm-content")

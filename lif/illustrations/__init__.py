@@ -16,11 +16,4 @@ from .learning import Learning
 from .membrane import Membrane
 from .modes import Modes
 
-from .credit import Credit
-from .encoding import Encoding
-from .handwriting import Handwriting
-from .learning import Learning
-from .membrane import Membrane
-from .modes import Modes
-
 __all__ = ["Credit", "Encoding", "Handwriting", "Learning", "Membrane", "Modes"]

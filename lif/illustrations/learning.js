@@ -279,7 +279,7 @@ export function render({ model, el }) {
       if (get("inside") === "spikes") drawSpikes(run, probed[run].potential);
       else drawWeights(run);
     }
-    drawCurve(curves.loss, "loss", (each) => each.loss, [0.02, 2], [0.03, 0.1, 0.3, 1], true);
+    drawCurve(curves.loss, "loss", (each) => each.loss, [0.01, 2], [0.01, 0.03, 0.1, 0.3, 1], true);
     drawCurve(curves.accuracy, "accuracy (%)", (each) => 100 * each.accuracy, [30, 100], [40, 60, 80, 100]);
     describe(probed);
     const results = (run) => ({

@@ -1,5 +1,7 @@
 """Learning, live: two small networks that train in the page, side by side."""
 
+import functools
+import json
 import math
 
 import numpy as np
@@ -159,8 +161,8 @@ class Learning(Illustration):
     def picture(self):
         import matplotlib.pyplot as plt
 
-        epochs = 30
-        history, networks = self.train(epochs)
+        epochs = 20
+        history, networks = _trained(json.dumps(self.parameters(), sort_keys=True), epochs)
         (x, y), _, names = self.task()
         shown = (2, 3) if self.data == "IRIS" else (0, 1)
         axis = np.linspace(-1.12, 1.12, 60)
@@ -204,6 +206,12 @@ class Learning(Illustration):
         petals = low[2:] + (points + 1) / 2 * (high - low)[2:]
         sepals = np.c_[petals, np.ones(len(petals))] @ np.array(self._iris["sepals"]).T
         return 2 * (np.c_[sepals, petals] - low) / (high - low) - 1
+
+
+@functools.lru_cache(maxsize=8)
+def _trained(parameters, epochs):
+    """What `train` returns; a page may show the same illustration more than once."""
+    return Learning(**json.loads(parameters)).train(epochs)
 
 
 class Network:
