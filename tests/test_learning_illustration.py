@@ -320,7 +320,7 @@ def test_the_ring_is_moved_by_key_and_by_hand(opened):
     box = chart.bounding_box()
     chart.click(position={"x": box["width"] / 2, "y": box["height"] / 4})
     state = shown.state()
-    assert state.probe[0] == 0 and state.probe[1] > 0.4
+    assert abs(state.probe[0]) < 0.03 and state.probe[1] > 0.4
     _, networks = state.train(0)
     probability, currents, _ = networks["B"].forward(np.array([state.probe]))
     np.testing.assert_allclose(shown.result("B.probability"), probability[0], rtol=1e-9)

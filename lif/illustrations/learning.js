@@ -221,7 +221,7 @@ export function render({ model, el }) {
   place.listen(shared, () => RUNS.forEach((run) => touched.add(run)));
 
   function listenToMap(surface) {
-    const bounded = (value) => Number(Math.max(-1, Math.min(1, value)).toFixed(2));
+    const bounded = (value) => Number(Math.max(-1, Math.min(1, value)).toFixed(2)) + 0; // no -0
     const moveTo = (across, up) => assign({ probe: [bounded(across), bounded(up)] });
     const follow = (event) => {
       const box = surface.getBoundingClientRect();
@@ -516,7 +516,7 @@ export function render({ model, el }) {
     const line = (values) => (c) => values.forEach((each, n) => n <= last && c.lineTo(x(n), y(value(each))));
     for (const run of RUNS) {
       const colour = colours[RUN_COLOURS[run]];
-      if (before) pen.stroke(line(before[run]), colour, { lineWidth: 1, alpha: 0.3 });
+      if (before) pen.stroke(line(before[run]), colour, { lineWidth: 1, alpha: 0.45 });
       pen.stroke(line(history[run]), colour, { lineWidth: 1.7 });
       const end = now(run);
       pen.fill((c) => c.arc(x(epoch), y(value(end)), 2.8, 0, 7), colour);
