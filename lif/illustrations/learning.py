@@ -158,6 +158,12 @@ class Learning(Illustration):
             history[run], networks[run] = np.array(reached), net
         return history, networks
 
+    def answers(self):
+        """The probability of each class at the ring before training: a dict, run -> array."""
+        _, networks = self.train(epochs=0)
+        ring = self._place(np.array([self.probe]))
+        return {run: net.forward(ring)[0][0] for run, net in networks.items()}
+
     def picture(self):
         import matplotlib.pyplot as plt
 
