@@ -160,7 +160,7 @@ export function render({ model, el }) {
   const insides = {};
   for (const run of RUNS) {
     const box = element("div");
-    heads[run] = element("p", { class: "lif-run" });
+    heads[run] = element("p", { class: "lif-run" }, element("b", {}, run), element("span"), element("br"), element("span"));
     box.append(heads[run]);
     mapsRow.append(box);
     maps[run] = canvas(box, (width) => Math.round(width < 220 ? width : 0.78 * width), { role: "application", tabindex: 0 });
@@ -327,7 +327,7 @@ export function render({ model, el }) {
   function fillGrid(run, left, right, top, bottom, rgb) {
     const { net } = runs[run];
     const { hidden, steps } = rules[run];
-    const cells = Math.max(600, Math.min(4200, 1.3e6 / (hidden * steps))); // the price of a cell is hidden x steps
+    const cells = Math.max(600, Math.min(2200, 1e6 / (hidden * steps))); // the price of a cell is hidden x steps
     const rows = Math.round(Math.sqrt((cells * (top - bottom)) / (right - left)));
     const columns = Math.round(cells / rows);
     if (grid.width !== columns) grid.width = columns;
@@ -535,9 +535,9 @@ export function render({ model, el }) {
 
   function describe(probed) {
     const running = get("running");
-    trainButton.textContent = running ? "pause" : runs.A.epoch ? "train on" : "train";
+    write(trainButton, running ? "pause" : runs.A.epoch ? "train on" : "train");
     trainButton.setAttribute("aria-pressed", running);
-    epochs.textContent = `epoch ${runs.A.epoch}`;
+    write(epochs, `epoch ${runs.A.epoch}`);
     const different = differences();
     for (const run of RUNS) {
       const { loss, accuracy } = now(run);
@@ -545,7 +545,9 @@ export function render({ model, el }) {
       const values = OWN[run].map((name, i) => (RULE[i] === "surrogate" ? get(name) : `${WORDS[RULE[i]]} ${get(name)}`));
       const apart = different.map((name) => values[RULE.indexOf(name)]).join(", ") || get(OWN[run][0]);
       const score = `${(100 * accuracy).toFixed(0)} % right, loss ${loss.toFixed(2)}`;
-      heads[run].replaceChildren(element("b", {}, run), ` ${apart}`, element("br"), score);
+      const [what, reached] = heads[run].querySelectorAll("span");
+      write(what, ` ${apart}`);
+      write(reached, score);
       boxes[run].beta.style.visibility = rules[run].surrogate === "constant" ? "hidden" : "visible";
       const { probability } = probed[run];
       const best = favourite(probability);
@@ -553,7 +555,12 @@ export function render({ model, el }) {
       maps[run].canvas.setAttribute("aria-label", `Decision map of run ${run}. At ${get("probe").join(", ")} it answers ${said}. The arrow keys move this point.`);
     }
     for (const name of RULE) boxes.B[name].classList.toggle("differs", different.includes(name));
-    place.summary.textContent = summary(running, different);
+    write(place.summary, summary(running, different));
+  }
+
+  // The same text once more would cost a new layout of the page.
+  function write(node, text) {
+    if (node.textContent !== text) node.textContent = text;
   }
 
   // The parameters that differ and matter: the constant has no sharpness.
