@@ -49,10 +49,12 @@ def load(root):
 
 
 def runs(root, profile):
-    """The runs of a checkout at one profile: chapter -> run."""
+    """The runs of a checkout at one profile: chapter -> run. The page of claims is none: it measures nothing itself."""
     folder = Path(root) / "results" / profile
     return {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*-*.json"))
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.json"))
+        if path.stem != "claims"
     }
 
 
@@ -143,18 +145,18 @@ def count(root):
 def _entry(claim, quick, full):
     judged, profile = verdict(claim, quick, full)
     rests_on = {"full": ", recorded full run", "quick": ", this build", "": ""}[profile]
-    measured_in = [
-        f"- {name}: {_shown(claim, run, kind)}"
-        for name, run, kind in (("recorded full run", full, "full"), ("this build", quick, "quick"))
-        if run is not None
-    ] or ["- not measured yet"]
     lines = [
         f'<div class="lif-claim" data-verdict="{judged}">\n',
         f"**{_MARKS[judged]} {judged[0].upper()}{judged[1:]}**{rests_on}\n",
-        f"{claim['claim'].strip()}\n",
-        f"`{claim['metric']}` in [](../chapters/{claim['chapter']}.ipynb):\n",
-        *measured_in,
+        claim["claim"].strip(),
     ]
+    if any(claim["confirm"].values()):  # else it is announced, and its chapter need not exist yet
+        lines.append(f"\n`{claim['metric']}` in [](../chapters/{claim['chapter']}.ipynb):\n")
+        lines += [
+            f"- {name}: {_shown(claim, run, kind)}"
+            for name, run, kind in (("recorded full run", full, "full"), ("this build", quick, "quick"))
+            if run is not None
+        ] or ["- not measured yet"]
     if "note" in claim:
         lines.append(f"\n{claim['note'].strip()}")
     return "\n".join([*lines, "\n</div>"])

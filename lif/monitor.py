@@ -51,8 +51,9 @@ def advice(name, rates):
     silent, always_on = np.mean(rates == 0), np.mean(rates > 0.9)
     if silent > 0.5:
         return (
-            f"{name}: {silent:.0%} of the units were silent. Try larger initial weights or inputs, a lower "
-            "threshold, a smaller leak, more steps, or a surrogate that reaches far below threshold (constant)."
+            f"{name}: {silent:.0%} of the units were silent. Try batch normalisation or larger initial weights or "
+            "inputs, a lower threshold, a smaller leak, more steps, or, where some current arrives, a surrogate that "
+            "reaches far below threshold (constant)."
         )
     if always_on > 0.5:
         return (
@@ -78,8 +79,9 @@ class FiringRates(keras.callbacks.Callback):
     >>> model.compile("sgd", "mse")
     >>> x = np.zeros((2, 5, 3))
     >>> history = model.fit(x, np.zeros((2, 4)), callbacks=[lif.FiringRates(x)], verbose=0)
-    hidden: 100% of the units were silent. Try larger initial weights or inputs, a lower threshold, a smaller leak, \
-more steps, or a surrogate that reaches far below threshold (constant).
+    hidden: 100% of the units were silent. Try batch normalisation or larger initial weights or inputs, a lower \
+threshold, a smaller leak, more steps, or, where some current arrives, a surrogate that reaches far below threshold \
+(constant).
     >>> history.history["hidden_rate"]
     [0.0]
     """

@@ -660,9 +660,10 @@ def test_the_widget_module_draws_follows_its_model_and_cleans_up(kind, opened):
 
 @in_a_browser
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
-def test_a_move_of_a_slider_is_drawn_at_once(kind, opened, record_property):
+def test_a_move_of_a_slider_is_drawn_in_the_next_picture(kind, opened, record_property):
+    """The time it takes is reported here; the bound on it is `benchmarks/illustrations.py`'s and the ledger's."""
     shown = opened(kind(), viewport={"width": 1000, "height": 1400})
-    milliseconds = shown.page.evaluate("""() => {
+    milliseconds, drawn_with, shown_on_slider = shown.page.evaluate("""() => {
         const slider = document.querySelector("input[name=leak]");
         const waiting = window.requestAnimationFrame;
         window.requestAnimationFrame = (draw) => void draw(); // now, so that the clock sees the work, not the wait
@@ -675,7 +676,7 @@ def test_a_move_of_a_slider_is_drawn_at_once(kind, opened, record_property):
             times.push(performance.now() - start);
         }
         window.requestAnimationFrame = waiting;
-        return times;
+        return [times, document.querySelector(".lif-stage").parameters.leak, Number(slider.value)];
     }""")
     record_property("median_milliseconds", statistics.median(milliseconds))
-    assert statistics.median(milliseconds) < 16
+    assert drawn_with == pytest.approx(shown_on_slider) and len(milliseconds) == 60

@@ -139,13 +139,16 @@ add("results/full/01-tiny.json", "{}")
 add("results/full/02-other.json", "{}")
 add("results/quick/03-more.json", "{}")
 add("results/claims.yml", "claims: []")
+add("benchmarks/speed.json", "{}")
 notebook = nbformat.read("chapters/01-tiny.ipynb", as_version=4)
 notebook.cells[-1].source = "Other prose."
 nbformat.write(notebook, "chapters/01-tiny.ipynb")
 show("prose")
-notebook.cells[-2].source = "other = 'code'"
+notebook.cells[-2].source = 'other = "speed"'
 nbformat.write(notebook, "chapters/01-tiny.ipynb")
 show("code")
+pathlib.Path("benchmarks/speed.json").write_text("[]")
+show("benchmark")
 notebook.cells[-2].source = "from lif.illustrations import Membrane"
 nbformat.write(notebook, "chapters/01-tiny.ipynb")
 show("illustrated")
@@ -172,8 +175,10 @@ def test_what_a_chapter_depends_on(project):
         "02-other.json": (False, True),  # the claims page reads every chapter's results
         "03-more.json": (False, True),
         "claims.yml": (False, True),
+        "speed.json": neither,
         "prose": neither,
         "code": both,
+        "benchmark": both,  # the code names it now
         "illustrated": both,
         "modes.js": both,
     }

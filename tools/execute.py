@@ -134,7 +134,10 @@ def _tree():
 
 
 def _inputs(stem, profile, code):
-    """The files a chapter depends on. A recorded run counts for the chapters whose code names it, and for its own."""
+    """The files a chapter depends on.
+
+    A recorded run or a benchmark counts for the chapters whose code names it, a recorded run also for its own.
+    """
     text = "\n".join(source for _, source in code)
     recorded = sorted((RESULTS / "full").glob("*.json"))
     unused = {"__pycache__"} if "lif.illustrations" in text else {"__pycache__", "illustrations"}
@@ -144,6 +147,7 @@ def _inputs(stem, profile, code):
         if path.is_file() and unused.isdisjoint(path.relative_to(ROOT).parts)
     ]
     files += [ROOT / "requirements.txt"]
+    files += [path for path in sorted((ROOT / "benchmarks").glob("*.json")) if f'"{path.stem}"' in text]
     if stem == CLAIMS:
         others = [path for path in sorted((RESULTS / profile).glob("*.json")) if path.stem != stem]
         return files + recorded + others + [RESULTS / "claims.yml"]

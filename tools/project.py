@@ -44,7 +44,7 @@ def first_cell():
         "import importlib.util\n"
         "\n"
         'if importlib.util.find_spec("lif") is None:\n'
-        f'    %pip install --quiet "lif-book @ git+{repository()}"'
+        f'    %pip install --quiet "lif-book[chapters] @ git+{repository()}"'
     )
 
 
