@@ -11,8 +11,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+import execute
 import render
 from chapters import empty
 from project import ROOT
@@ -237,6 +238,16 @@ def test_the_html_is_swapped_in_only_when_all_is_well(project):
     status, output = project.build()
     assert status == 1 and "nowhere.md" in output and "WARNING" in output
     assert page.read_text() == first
+
+
+def test_a_widget_does_not_reach_the_page():
+    """If this fails, the page of a chapter with a progress bar asks another host for a widget manager."""
+    view = new_output("display_data", data={execute.WIDGET: {"model_id": "a"}, "text/plain": "bar"})
+    words = new_output("stream", text="seen")
+    cell = new_code_cell("1", id="one", outputs=[view, words])
+    executed = new_notebook(cells=[cell], metadata={"widgets": {"state": {}}})
+    merged = execute.merge(new_notebook(cells=[new_code_cell("1", id="one")]), executed)
+    assert merged.cells[0].outputs == [words] and "widgets" not in merged.metadata
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])

@@ -20,6 +20,7 @@ import nbformat
 
 from project import BUILD, CLAIMS, RESULTS, ROOT, results
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KEPT_RUNS = 3  # per chapter and profile: going back and forth between two states costs nothing
 
 
@@ -94,10 +95,9 @@ def merge(source, executed):
     merged = nbformat.from_dict(source)
     for cell in merged.cells:
         if cell.cell_type == "code" and cell.id in done:
-            cell.outputs = done[cell.id].outputs
+            # A widget, such as a progress bar, is dead without a kernel; its state would have the page ask other hosts.
+            cell.outputs = [each for each in done[cell.id].outputs if WIDGET not in each.get("data", {})]
             cell.execution_count = done[cell.id].execution_count
-    if "widgets" in executed.metadata:
-        merged.metadata["widgets"] = executed.metadata["widgets"]
     return merged
 
 
