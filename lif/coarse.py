@@ -12,7 +12,7 @@ from keras import ops
 
 from . import dynamics, surrogates
 from .encoders import _TimeEncoder
-from .layers import LIF
+from .layers import LIF, check_rank, is_number
 
 # An intensity of 1 must fire an analog neuron in every step, with a tenth to spare.
 ANALOG_GAIN = 1.1
@@ -100,8 +100,7 @@ class CoarseLIF(keras.layers.Layer):
 
     def __init__(self, tau, surrogate="logistic", detach_reset=False, analog_input=False, **kwargs):
         super().__init__(**kwargs)
-        is_number = isinstance(tau, int | float | np.integer | np.floating) and not isinstance(tau, bool)
-        if not is_number or not 0 < tau < math.inf:
+        if not is_number(tau) or not 0 < tau < math.inf:
             raise ValueError(f"Argument `tau` must be a finite number > 0. Received: tau={tau!r}")
         self.tau = float(tau)
         self.surrogate = surrogates.get(surrogate)
@@ -109,11 +108,7 @@ class CoarseLIF(keras.layers.Layer):
         self.analog_input = bool(analog_input)
 
     def build(self, input_shape):
-        if len(input_shape) < 3:
-            raise ValueError(
-                f"CoarseLIF expects inputs of shape (batch, time, *units), of rank 3 or more. "
-                f"Received: inputs of shape {tuple(input_shape)}"
-            )
+        check_rank(self, input_shape)
 
     def call(self, inputs):
         decay, input_gain, reset_gain = coefficients(self.tau)

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .layers import is_number
+
 
 class _Encoder(keras.layers.Layer):
     """An encoder: checks intensities that arrive as NumPy arrays, and computes in float32 at least.
@@ -246,8 +248,7 @@ def _whole_number(name, value, at_least):
 
 
 def _number(name, value, in_range, expected):
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not is_number or not in_range(value):
+    if not is_number(value) or not in_range(value):
         raise ValueError(f"Argument `{name}` must be {expected}. Received: {name}={value!r}")
     return float(value)
 

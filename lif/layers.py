@@ -25,15 +25,8 @@ class _Leaky(keras.layers.Layer):
         self.leak = _checked_leak(leak)
         self.floor = _checked_floor(floor)
 
-    def _check_rank(self, input_shape):
-        if len(input_shape) < 3:
-            raise ValueError(
-                f"{type(self).__name__} expects inputs of shape (batch, time, *units), of rank 3 or more. "
-                f"Received: inputs of shape {tuple(input_shape)}"
-            )
-
     def build(self, input_shape):
-        self._check_rank(input_shape)
+        check_rank(self, input_shape)
         units = tuple(input_shape[2:])
         is_initializer = callable(self.leak)
         if not is_initializer and np.ndim(self.leak):
@@ -136,7 +129,7 @@ class LIF(_Leaky):
         **kwargs,
     ):
         super().__init__(leak, floor, trainable_leak, **kwargs)
-        if not _is_number(threshold) or not 0 < threshold < float("inf"):
+        if not is_number(threshold) or not 0 < threshold < float("inf"):
             raise ValueError(f"Argument `threshold` must be a number > 0. Received: threshold={threshold!r}")
         if reset not in dynamics.RESETS:
             raise ValueError(f"Argument `reset` must be one of {dynamics.RESETS}. Received: reset={reset!r}")
@@ -158,7 +151,7 @@ class LIF(_Leaky):
     recurrent_kernel = None
 
     def call(self, inputs, mask=None):
-        self._check_rank(inputs.shape)
+        check_rank(self, inputs.shape)
         rule = dynamics.Rule(
             self.surrogate, self.threshold, self.reset, self.refractory, self.floor, self.detach_reset
         )
@@ -278,7 +271,7 @@ class LeakyIntegrator(_Leaky):
         self.return_sequences = bool(return_sequences)
 
     def call(self, inputs, mask=None):
-        self._check_rank(inputs.shape)
+        check_rank(self, inputs.shape)
         v = dynamics.leaky_integrate(
             ops.cast(inputs, self.compute_dtype),
             self._leak_tensor(),
@@ -298,7 +291,17 @@ class LeakyIntegrator(_Leaky):
         return {**super().get_config(), "return_sequences": self.return_sequences}
 
 
-def _is_number(value):
+def check_rank(layer, input_shape):
+    """Refuses inputs without a time axis or units."""
+    if len(input_shape) < 3:
+        raise ValueError(
+            f"{type(layer).__name__} expects inputs of shape (batch, time, *units), of rank 3 or more. "
+            f"Received: inputs of shape {tuple(input_shape)}"
+        )
+
+
+def is_number(value):
+    """Whether an argument is a number, Python's or NumPy's; a truth value is none."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
@@ -312,7 +315,7 @@ def _checked_leak(leak):
 
 
 def _checked_floor(floor):
-    if floor is not None and not (_is_number(floor) and np.isfinite(floor) and floor <= 0):
+    if floor is not None and not (is_number(floor) and np.isfinite(floor) and floor <= 0):
         raise ValueError(
             f"Argument `floor` must be a number <= 0 (the potential starts at 0) or None. Received: floor={floor!r}"
         )

@@ -168,7 +168,8 @@ def _shown(claim, run, profile):
     if entry is None:
         text = "not measured"
     elif isinstance(entry, dict):
-        text = f"{entry['mean']:.4g} ± {entry['sd']:.2g} ({entry['n']} seeds)"
+        one = entry["n"] == 1
+        text = f"{entry['mean']:.4g}" + (" (1 seed)" if one else f" ± {entry['sd']:.2g} ({entry['n']} seeds)")
     else:
         text = f"{entry:.4g}"
     if run is not None and run["numbers"].get("source") == "stand-in":

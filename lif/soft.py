@@ -12,6 +12,7 @@ from keras import backend, ops
 
 from . import dynamics
 from .backend import custom_gradient
+from .layers import is_number
 
 NOISES = (None, "gaussian", "alpha", "alpha_rc")
 
@@ -422,8 +423,7 @@ class _SpikingNeurons(keras.layers.Layer):
 
 
 def _finite(name, value):
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    if not is_number(value) or not math.isfinite(value):
         raise ValueError(f"Argument `{name}` must be a finite number. Received: {name}={value!r}")
     return float(value)
 

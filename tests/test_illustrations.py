@@ -16,6 +16,7 @@ import pytest
 import traitlets
 
 import lif
+from benchmarks.illustrations import MOVE_A_SLIDER, MOVES
 from lif import illustrations
 from lif.illustrations import Credit, Membrane, Modes, chance, credit, illustration
 from test_browser import BROWSER, FLAGS
@@ -661,22 +662,12 @@ def test_the_widget_module_draws_follows_its_model_and_cleans_up(kind, opened):
 @in_a_browser
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
 def test_a_move_of_a_slider_is_drawn_in_the_next_picture(kind, opened, record_property):
-    """The time it takes is reported here; the bound on it is `benchmarks/illustrations.py`'s and the ledger's."""
+    """The time it takes is reported here; the bound on it is `benchmarks/illustrations.py`'s."""
     shown = opened(kind(), viewport={"width": 1000, "height": 1400})
-    milliseconds, drawn_with, shown_on_slider = shown.page.evaluate("""() => {
-        const slider = document.querySelector("input[name=leak]");
-        const waiting = window.requestAnimationFrame;
-        window.requestAnimationFrame = (draw) => void draw(); // now, so that the clock sees the work, not the wait
-        const times = [];
-        for (let i = 0; i < 60; i++) {
-            slider.value = 0.01 * (1 + (i % 30));
-            const start = performance.now();
-            slider.dispatchEvent(new Event("input"));
-            document.querySelector(".lif-stage").getBoundingClientRect(); // and the layout
-            times.push(performance.now() - start);
-        }
-        window.requestAnimationFrame = waiting;
-        return [times, document.querySelector(".lif-stage").parameters.leak, Number(slider.value)];
-    }""")
+    milliseconds = shown.page.evaluate(MOVE_A_SLIDER, MOVES)
+    drawn_with, shown_on_slider = shown.page.evaluate("""[
+        document.querySelector(".lif-stage").parameters.leak,
+        Number(document.querySelector("input[name=leak]").value),
+    ]""")
     record_property("median_milliseconds", statistics.median(milliseconds))
-    assert drawn_with == pytest.approx(shown_on_slider) and len(milliseconds) == 60
+    assert drawn_with == pytest.approx(shown_on_slider) and len(milliseconds) == MOVES

@@ -2,8 +2,6 @@
 
 # ruff: noqa: F811 - fixtures are imported, and named again as arguments
 
-import time
-
 import keras
 import numpy as np
 import pytest
@@ -282,7 +280,8 @@ def test_it_trains_pauses_and_begins_again(opened):
     shown.page.wait_for_function("document.querySelector('.lif-stage').result.epoch >= 4")
     shown.page.get_by_role("button", name="pause").press("Enter")
     paused = epoch_in(shown)
-    time.sleep(0.3)
+    for _ in range(10):
+        shown.settle()
     assert epoch_in(shown) == paused
     assert not shown.state().running
     loss = history_in(shown, "A")[:, 0]
@@ -349,7 +348,8 @@ def test_a_change_of_the_leak_is_seen_at_once_and_the_weights_stay(opened):
 def test_it_starts_by_itself_only_where_motion_is_welcome(motion, opened):
     shown = opened(Learning(data="circles", running=True), reduced_motion=motion, **DESK)
     if motion == "reduce":
-        time.sleep(0.5)
+        for _ in range(10):
+            shown.settle()
         assert epoch_in(shown) == 0 and not shown.state().running
     else:
         shown.page.wait_for_function("document.querySelector('.lif-stage').result.epoch >= 1")

@@ -1,6 +1,7 @@
 import { SURROGATES, simulate, gradient } from "./neuron.js";
 import { stage, slider, choice, toggle, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis, stairs, strokes } from "./drawing.js";
+import { parametersOf } from "./drawing.js";
 
 // Steps are counted from 1, as in the chapter; the value of step n is at n - 1.
 const STEPS = 211;
@@ -55,13 +56,7 @@ function effectiveNumber(credit) {
 }
 
 export function render({ model, el }) {
-  const get = (name) => model.get(name);
-  const assign = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
-  const all = () => Object.fromEntries(NAMES.map((name) => [name, get(name)]));
-  const initial = all();
+  const { get, assign, all, initial } = parametersOf(model, NAMES);
   let cursor = get("errors")[0] ?? 132; // the step that the arrow keys have reached
 
   const place = stage(el, model, NAMES, "Illustration: credit", paint);

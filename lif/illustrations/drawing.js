@@ -15,6 +15,18 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// A model's named parameters: read one or all, set one or several, and as they were in the beginning.
+export function parametersOf(model, names) {
+  const get = (name) => model.get(name);
+  const assign = (values) => {
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
+    model.save_changes();
+  };
+  const set = (name, value) => assign({ [name]: value });
+  const all = () => Object.fromEntries(names.map((name) => [name, get(name)]));
+  return { get, set, assign, all, initial: all() };
+}
+
 // The frame of an illustration. `paint` is called by `draw`, and once a frame at most when a named parameter, the width
 // or the theme has changed. What it returns is the illustration's result, for tests and other scripts to read from the
 // section element, beside the parameters. `dispose` undoes everything.
@@ -26,11 +38,12 @@ export function stage(el, model, names, title, paint) {
   root.append(plots, summary, controls); // on a phone the picture stays in sight of the sliders
   el.append(root);
 
+  const { set, all } = parametersOf(model, names);
   const undo = [];
   let asked = 0;
   const draw = () => {
     root.result = paint();
-    root.parameters = Object.fromEntries(names.map((name) => [name, model.get(name)]));
+    root.parameters = all();
   };
   const redraw = () => {
     asked ||= requestAnimationFrame(() => {
@@ -61,7 +74,7 @@ export function stage(el, model, names, title, paint) {
     () => root.remove(),
   );
   const dispose = () => undo.forEach((action) => action());
-  return { controls, plots, summary, model, listen, draw, redraw, dispose };
+  return { controls, plots, summary, model, set, listen, draw, redraw, dispose };
 }
 
 let controlCount = 0;
@@ -71,11 +84,6 @@ function labelled(stage, label, control, ...more) {
   const box = element("div", { class: "lif-control" }, element("label", { for: control.id }, label), ...more, control);
   stage.controls.append(box);
   return box;
-}
-
-function assign({ model }, name, value) {
-  model.set(name, value);
-  model.save_changes();
 }
 
 // A slider for a number; its bounds are those of the trait in Python.
@@ -91,7 +99,7 @@ export function slider(stage, name, label, format = null) {
     output.textContent = text(value);
     input.setAttribute("aria-valuetext", text(value));
   };
-  input.addEventListener("input", () => assign(stage, name, Number(input.value)));
+  input.addEventListener("input", () => stage.set(name, Number(input.value)));
   stage.listen([name], show);
   show();
   return labelled(stage, label, input, output);
@@ -102,7 +110,7 @@ export function choice(stage, name, label, options) {
   const entries = Object.entries(options).map(([value, text]) => element("option", { value }, text));
   const select = element("select", { name }, ...entries);
   const show = () => (select.value = stage.model.get(name));
-  select.addEventListener("change", () => assign(stage, name, select.value));
+  select.addEventListener("change", () => stage.set(name, select.value));
   stage.listen([name], show);
   show();
   return labelled(stage, label, select);
@@ -111,7 +119,7 @@ export function choice(stage, name, label, options) {
 export function toggle(stage, name, label) {
   const input = element("input", { type: "checkbox", name });
   const show = () => (input.checked = stage.model.get(name));
-  input.addEventListener("change", () => assign(stage, name, input.checked));
+  input.addEventListener("change", () => stage.set(name, input.checked));
   stage.listen([name], show);
   show();
   const box = labelled(stage, label, input);
@@ -142,6 +150,17 @@ export function canvas(parent, height, attributes) {
   };
   parent.append(made);
   return { canvas: made, height, begin };
+}
+
+// `follow` hears of the pointer where it goes down on a surface, and wherever it is dragged from there.
+export function followPointer(surface, follow) {
+  surface.addEventListener("pointerdown", (event) => {
+    surface.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  surface.addEventListener("pointermove", (event) => {
+    if (surface.hasPointerCapture(event.pointerId)) follow(event);
+  });
 }
 
 function pen(canvas, height) {

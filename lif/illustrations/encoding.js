@@ -2,6 +2,7 @@ import { simulate } from "./neuron.js";
 import { uniforms } from "./chance.js";
 import { stage, slider, choice, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis } from "./drawing.js";
+import { parametersOf, followPointer } from "./drawing.js";
 
 const STEPS = 50;
 const SIDE = 8;
@@ -141,13 +142,7 @@ function rootMeanSquare(a, b) {
 }
 
 export function render({ model, el }) {
-  const get = (name) => model.get(name);
-  const assign = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
-  const all = () => Object.fromEntries(NAMES.map((name) => [name, get(name)]));
-  const initial = all();
+  const { get, assign, all, initial } = parametersOf(model, NAMES);
   const image = () => (get("digit") === "drawing" ? get("drawing") : get("_digits")[get("digit")]);
 
   const place = stage(el, model, NAMES, "Illustration: encoding", paint);
@@ -224,13 +219,7 @@ export function render({ model, el }) {
   };
   easel.canvas.style.touchAction = "none";
   easel.canvas.style.cursor = "crosshair";
-  easel.canvas.addEventListener("pointerdown", (event) => {
-    easel.canvas.setPointerCapture(event.pointerId);
-    follow(event);
-  });
-  easel.canvas.addEventListener("pointermove", (event) => {
-    if (easel.canvas.hasPointerCapture(event.pointerId)) follow(event);
-  });
+  followPointer(easel.canvas, follow);
   easel.canvas.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
     const lifts = { "+": 0.25, "-": -0.25 };

@@ -1,6 +1,7 @@
 import { simulate } from "./neuron.js";
 import { stage, slider, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis } from "./drawing.js";
+import { parametersOf } from "./drawing.js";
 
 const NAMES = "strokes leak step".split(" ");
 const PAD = 264; // pixels on each side
@@ -95,11 +96,7 @@ function ranking(sums) {
 }
 
 export function render({ model, el }) {
-  const get = (name) => model.get(name);
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const { get, set } = parametersOf(model, NAMES);
   const net = get("_net");
   const examples = get("_examples");
   const layers = unpack(net);

@@ -3,6 +3,7 @@ import { task } from "./tasks.js";
 import { initialWeights, trainer, evaluate, favourite, leakySum, wholeGradient } from "./network.js";
 import { stage, slider, choice, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis } from "./drawing.js";
+import { parametersOf, followPointer } from "./drawing.js";
 
 const RUNS = ["A", "B"];
 const RULE = "surrogate beta leak learning_rate steps hidden".split(" "); // of run A; run B's end in _b
@@ -19,12 +20,7 @@ const CLASS_COLOURS = ["blue", "orange", "green"];
 const RUN_COLOURS = { A: "ink", B: "pink" };
 
 export function render({ model, el }) {
-  const get = (name) => model.get(name);
-  const assign = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
-  const initial = Object.fromEntries(NAMES.map((name) => [name, get(name)]));
+  const { get, assign, initial } = parametersOf(model, NAMES);
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   const ruleOf = (run) => {
@@ -230,13 +226,7 @@ export function render({ model, el }) {
     };
     surface.style.cursor = "crosshair";
     surface.style.touchAction = "pan-y"; // a finger that moves up or down scrolls the page
-    surface.addEventListener("pointerdown", (event) => {
-      surface.setPointerCapture(event.pointerId);
-      follow(event);
-    });
-    surface.addEventListener("pointermove", (event) => {
-      if (surface.hasPointerCapture(event.pointerId)) follow(event);
-    });
+    followPointer(surface, follow);
     surface.addEventListener("keydown", (event) => {
       const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
       if (!(event.key in moves)) return;

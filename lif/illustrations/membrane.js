@@ -2,6 +2,7 @@ import { simulate } from "./neuron.js";
 import { uniforms, normals } from "./chance.js";
 import { stage, slider, choice, toggle, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis, stairs, strokes } from "./drawing.js";
+import { parametersOf } from "./drawing.js";
 
 const STEPS = 120;
 const HIGHEST_CURRENT = 3;
@@ -9,12 +10,7 @@ const MARGIN = { left: 34, right: 10 };
 const NAMES = "input spikes current leak weight threshold refractory reset noise seed euler".split(" ");
 
 export function render({ model, el }) {
-  const get = (name) => model.get(name);
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
-  const initial = Object.fromEntries(NAMES.map((name) => [name, get(name)]));
+  const { get, set, assign, initial } = parametersOf(model, NAMES);
   let cursor = 0; // the step that the arrow keys have reached
 
   const place = stage(el, model, NAMES, "Illustration: the membrane", paint);
@@ -29,7 +25,7 @@ export function render({ model, el }) {
   buttons(place, {
     "clear the input": () => set(get("input"), get("input") === "spikes" ? [] : Array(STEPS).fill(0)),
     "new noise": () => set("seed", (get("seed") + 1) % 1000),
-    "start again": () => NAMES.forEach((name) => set(name, initial[name])),
+    "start again": () => assign(initial),
   });
 
   const above = canvas(place.plots, 218, { role: "img", "aria-label": "Membrane potential and output spikes" });

@@ -2,6 +2,7 @@ import { simulate } from "./neuron.js";
 import { uniforms, normals } from "./chance.js";
 import { stage, slider, choice, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis, stairs, strokes } from "./drawing.js";
+import { parametersOf, followPointer } from "./drawing.js";
 
 const STEPS = 240;
 const PERIOD = 40; // steps from volley to volley
@@ -50,12 +51,7 @@ export function trains(volleySize, jitter, seed) {
 }
 
 export function render({ model, el }) {
-  const get = (name) => model.get(name);
-  const assign = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
-  const initial = Object.fromEntries(NAMES.map((name) => [name, get(name)]));
+  const { get, assign, initial } = parametersOf(model, NAMES);
   const bounds = get("_bounds");
 
   const place = stage(el, model, NAMES, "Illustration: two operating modes", paint);
@@ -91,13 +87,7 @@ export function render({ model, el }) {
   };
   chart.canvas.style.touchAction = "none";
   chart.canvas.style.cursor = "pointer";
-  chart.canvas.addEventListener("pointerdown", (event) => {
-    chart.canvas.setPointerCapture(event.pointerId);
-    follow(event);
-  });
-  chart.canvas.addEventListener("pointermove", (event) => {
-    if (chart.canvas.hasPointerCapture(event.pointerId)) follow(event);
-  });
+  followPointer(chart.canvas, follow);
   chart.canvas.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
     if (!(event.key in moves)) return;
