@@ -11,62 +11,71 @@ from keras import ops
 BACKEND = keras.backend.backend()
 
 
-def scan(step, carry, sequences, reverse=False):
-    """Run `carry, outputs = step(carry, inputs)` over axis 1.
+def scan(step, carry, sequences, collected=(), reverse=False):
+    """Run `carry, outputs = step(carry, inputs)` over time.
 
     Args:
         step: Function of the carry (a tuple of tensors) and a tuple of slices, one for each sequence, each of shape
             `(batch, ...)`. Returns the next carry and a tuple of tensors to collect.
         carry: Tuple of tensors, the state before the first step.
         sequences: Tuple of tensors of shape `(batch, time, ...)`.
+        collected: Tuple of tensors of shape `(time, batch, ...)`, as an earlier scan left them; their slices follow
+            those of `sequences`.
         reverse: Walk from the last step to the first; outputs keep their place in time.
 
     Returns:
-        The last carry, and the tuple of collected outputs, each of shape `(batch, time, ...)`.
+        The last carry, and the tuple of collected outputs, each of shape `(time, batch, ...)`: time comes first, as
+        they were made, and `batch_first` turns one round. What only another scan reads need not be turned.
     """
-    return _SCANS[BACKEND](step, carry, sequences, reverse)
+    return _SCANS[BACKEND](step, carry, sequences, collected, reverse)
 
 
-def _tensorflow_scan(step, carry, sequences, reverse):
+def batch_first(y):
+    """`(time, batch, ...)` to `(batch, time, ...)`."""
+    return ops.swapaxes(y, 0, 1)
+
+
+def _tensorflow_scan(step, carry, sequences, collected, reverse):
     import tensorflow as tf
 
     static_steps = sequences[0].shape[1]
     steps = tf.shape(sequences[0])[1] if static_steps is None else static_steps
+
+    def inputs(t):
+        return *(x[:, t] for x in sequences), *(y[t] for y in collected)
+
     # Shapes and dtypes of the outputs, from a step that is traced but, being unused, never runs in a graph.
-    sample = step(carry, tuple(x[:, 0] for x in sequences))[1]
+    sample = step(carry, inputs(0))[1]
     arrays = tuple(tf.TensorArray(y.dtype, size=steps, element_shape=y.shape) for y in sample)
 
     def body(i, carry, arrays):
         t = steps - 1 - i if reverse else i
-        carry, outputs = step(carry, tuple(x[:, t] for x in sequences))
+        carry, outputs = step(carry, inputs(t))
         return i + 1, carry, tuple(a.write(t, y) for a, y in zip(arrays, outputs, strict=True))
 
     _, carry, arrays = tf.while_loop(lambda i, *_: i < steps, body, (0, carry, arrays))
-    stacked = []
-    for array, y in zip(arrays, sample, strict=True):
-        out = tf.experimental.numpy.swapaxes(array.stack(), 0, 1)
-        out.set_shape((y.shape[0], static_steps, *y.shape[1:]))
-        stacked.append(out)
-    return carry, tuple(stacked)
+    stacked = tuple(array.stack() for array in arrays)
+    for out, y in zip(stacked, sample, strict=True):
+        out.set_shape((static_steps, *y.shape))
+    return carry, stacked
 
 
-def _jax_scan(step, carry, sequences, reverse):
+def _jax_scan(step, carry, sequences, collected, reverse):
     import jax
 
-    time_major = tuple(x.swapaxes(0, 1) for x in sequences)
-    carry, outputs = jax.lax.scan(step, carry, time_major, reverse=reverse)
-    return carry, tuple(y.swapaxes(0, 1) for y in outputs)
+    time_first = *(x.swapaxes(0, 1) for x in sequences), *collected
+    return jax.lax.scan(step, carry, time_first, reverse=reverse)
 
 
-def _python_scan(step, carry, sequences, reverse):
+def _python_scan(step, carry, sequences, collected, reverse):
     steps = range(sequences[0].shape[1])
-    collected = []
+    made = []
     for t in reversed(steps) if reverse else steps:
-        carry, outputs = step(carry, tuple(x[:, t] for x in sequences))
-        collected.append(outputs)
+        carry, outputs = step(carry, (*(x[:, t] for x in sequences), *(y[t] for y in collected)))
+        made.append(outputs)
     if reverse:
-        collected.reverse()
-    return carry, tuple(ops.stack(ys, axis=1) for ys in zip(*collected, strict=True))
+        made.reverse()
+    return carry, tuple(ops.stack(ys) for ys in zip(*made, strict=True))
 
 
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}

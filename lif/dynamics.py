@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 from keras import backend, ops
 
-from .backend import custom_gradient, scan
+from .backend import batch_first, custom_gradient, scan
 
 RESETS = ("zero", "subtract", "none")
 
@@ -78,8 +78,8 @@ def lif(x, leak, rule, recurrent_kernel=None, return_potential=False, leak_gradi
 
     def forward(x, leak, *kernel):
         potential, is_open = _simulate(x, leak, kernel, rule, mask)
-        spikes = _and(is_open, potential >= rule.threshold)
-        outputs = (spikes, potential) if return_potential else (spikes,)
+        spikes = batch_first(_and(is_open, potential >= rule.threshold))
+        outputs = (spikes, batch_first(potential)) if return_potential else (spikes,)
 
         def backward(*gradients):
             x_gradient, leak_gradients = _backpropagate(
@@ -156,7 +156,7 @@ def coarse_lif(x, rule):
 
     def backward_step(carry, inputs):
         g, x_next = carry  # both of step t + 1
-        v, current, e = inputs[0], as_state(inputs[1]), as_state(inputs[2])
+        current, e, v = as_state(inputs[0]), as_state(inputs[1]), inputs[2]
         spiked = v >= 1.0
         if not rule.detach_reset:
             what_a_spike_changes = (reset_gain - input_gain) * x_next - decay * v
@@ -170,11 +170,11 @@ def coarse_lif(x, rule):
         _, (potential,) = scan(forward_step, (zeros,), (x,))
 
         def backward(spike_gradient):
-            _, (g,) = scan(backward_step, (zeros, zeros), (potential, x, spike_gradient), reverse=True)
-            before = ops.concatenate([zeros[:, None], potential[:, :-1]], axis=1)
-            return (ops.cast(ops.where(before >= 1.0, reset_gain, input_gain) * g, dtype),)
+            _, (g,) = scan(backward_step, (zeros, zeros), (x, spike_gradient), (potential,), reverse=True)
+            before = ops.concatenate([zeros[None], potential[:-1]])
+            return (batch_first(ops.cast(ops.where(before >= 1.0, reset_gain, input_gain) * g, dtype)),)
 
-        return (ops.cast(potential >= 1.0, dtype),), backward
+        return (batch_first(ops.cast(potential >= 1.0, dtype)),), backward
 
     return custom_gradient(forward, x)[0]
 
@@ -213,7 +213,7 @@ def spike_exactly(current, voltage, wait, dt, tau, refractory):
 
     state = tuple(ops.convert_to_tensor(y) for y in (voltage, wait))
     (voltage, wait), (spikes,) = scan(step, state, (current,))
-    return spikes, voltage, wait
+    return batch_first(spikes), voltage, wait
 
 
 def alpha_synapse(x, first, second, step_over_tau):
@@ -239,11 +239,11 @@ def alpha_synapse(x, first, second, step_over_tau):
 
     state = tuple(ops.convert_to_tensor(y) for y in (first, second))
     (first, second), (output,) = scan(step, state, (x,))
-    return output, first, second
+    return batch_first(output), first, second
 
 
 def _simulate(x, leak, kernel, rule, mask):
-    """Forward pass: the potential of every step, and which steps are open (`None`: all of them)."""
+    """Forward pass, time first: the potential of every step, and which steps are open (`None`: all of them)."""
     state = ops.zeros_like(as_state(x[:, 0]))
     decay = 1.0 - ops.cast(leak, state.dtype)
     has_closed_steps = rule.refractory > 0 or mask is not None
@@ -274,7 +274,7 @@ def _simulate(x, leak, kernel, rule, mask):
 
 def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradient):
     """Backward pass: the gradient of every input, and of the leak in every neuron of the batch."""
-    zeros = ops.zeros_like(potential[:, 0])
+    zeros = ops.zeros_like(potential[0])
     decay = 1.0 - ops.cast(leak, zeros.dtype)
     # Large potentials make two products overflow: with the gradient of an attached reset, and in the sum for the leak.
     # Bounds that leave room for the sums keep inf - inf, which is NaN, from arising.
@@ -282,8 +282,9 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
 
     def step(carry, inputs):
         m, closed, leak_sum = carry  # m, and the gradient that a closed step hands on, both of step t + 1
-        v, e, *rest = inputs
-        is_open = rest.pop() if len(rest) > len(gradients) - 1 else None
+        e, *more = inputs[: len(gradients)]
+        v, *now = inputs[len(gradients) :]
+        is_open = now[0] if now else None
         z = v - rule.threshold
         s = _and(is_open, z >= 0)
         slope = rule.surrogate(z)
@@ -296,8 +297,8 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
         if kernel:
             e = e + ops.matmul(m, ops.transpose(kernel[0]))
         g = e * slope + (ops.where(s, 0.0, through) if rule.reset == "zero" else through)
-        if rest:
-            g = g + as_state(rest[0])
+        if more:
+            g = g + as_state(more[0])
         if not rule.detach_reset and rule.reset != "none":
             g = ops.clip(
                 g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest
@@ -307,9 +308,9 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
         closed = closed if is_open is None else ops.where(is_open, 0.0, g)
         return (m, closed, leak_sum), (m,)
 
-    sequences = (potential, *gradients) if is_open is None else (potential, *gradients, is_open)
-    (_, _, leak_sum), (x_gradient,) = scan(step, (zeros, zeros, zeros), sequences, reverse=True)
-    return x_gradient, leak_sum
+    collected = (potential,) if is_open is None else (potential, is_open)
+    (_, _, leak_sum), (x_gradient,) = scan(step, (zeros, zeros, zeros), gradients, collected, reverse=True)
+    return batch_first(x_gradient), leak_sum
 
 
 def _after_reset(v, s, rule):
