@@ -1,12 +1,15 @@
-"""The examples in the docstrings."""
+"""The examples in the docstrings, and those of the page for users of other libraries."""
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 
 import pytest
 
+import api
 import lif
+from project import ROOT
 
 MODULES = [name for _, name, _ in pkgutil.iter_modules(lif.__path__, "lif.")]
 
@@ -16,3 +19,28 @@ def test_examples_print_what_they_say(name):
     """If this fails, a reader who copies an example from the documentation sees something else."""
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0
+
+
+def test_the_examples_for_users_of_other_libraries_print_what_they_say():
+    """If this fails, what the page says of another library's rule and ours is not so."""
+    page = ROOT / "chapters" / "migration.md"
+    result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.attempted > 10 and result.failed == 0
+
+
+def test_the_reference_page_describes_all_that_is_public():
+    """If this fails, a layer or a function is in the module and not in the book."""
+    marks = api.MARK.findall((ROOT / "chapters" / "api.md").read_text())
+    public = {name for name in lif.__all__ if not inspect.ismodule(getattr(lif, name))} - {"SpikingNetwork"}
+    assert public <= set(marks) and "SpikingNetwork.run" in marks
+    assert {f"surrogates.{name}" for name in lif.surrogates._FACTORIES} <= set(marks)
+
+
+@pytest.mark.parametrize("name", ["LIF", "SoftLIF", "simulate_continuous", "surrogates.superspike"])
+def test_a_reference_entry_is_markdown(name):
+    """If this fails, a reader sees a docstring's raw indentation, or an example that swallows the text after it."""
+    text = api.entry(name)
+    assert text.startswith(f"### `lif.{name}`") and text.count("```") % 2 == 0
+    for fence in text.split("```")[1::2]:
+        assert "**" not in fence.replace("**kwargs", "")
+    assert not any(line.startswith("    ") for line in "".join(text.split("```")[::2]).splitlines())

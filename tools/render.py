@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import files
 from pathlib import Path
 
+import api
 import chapters
 import headline
 from project import BUILD, ROOT, ledger, page_file, pages, results
@@ -79,6 +80,7 @@ def complete(text, stem, recorded, durations):
         r"\{glue:text\}`(?:(?P<path>[^`]+?)::)?full_(?P<name>\w+)(?::[^`]*)?`", known_or_words, text
     )
     text = text.replace("<!-- duration -->", durations.get(stem, ""))
+    text = api.with_reference(text)
     text = text.replace("<!-- headlines -->", headline.table(headline.headlines()))
     return text.replace("<!-- durations -->", _duration_table(durations))
 
