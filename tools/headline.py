@@ -49,7 +49,7 @@ def table(values):
     """The values as a Markdown table."""
     if not values:
         return "No full run has been recorded yet: `make full`."
-    rows = ["| result | test accuracy, mean ± standard deviation | seeds | chapter |", "|---|---|---|---|"]
+    rows = ["| result | test accuracy | seeds | chapter |", "|---|---|---|---|"]
     for name, entry in values.items():
         accuracy = f"{100 * entry['value']:.2f} ± {100 * entry['sd']:.2f} %"
         link = f"[{entry['chapter']}](chapters/{entry['chapter']}.ipynb)"
