@@ -5,13 +5,24 @@ therefore read `x[:, t]` inside the loop, which under automatic differentiation 
 number of steps.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import keras
 from keras import ops
+
+Tensor: TypeAlias = Any  # a tensor of whichever backend Keras runs on
 
 BACKEND = keras.backend.backend()
 
 
-def scan(step, carry, sequences, collected=(), reverse=False):
+def scan(
+    step: Callable,
+    carry: tuple[Tensor, ...],
+    sequences: tuple[Tensor, ...],
+    collected: tuple[Tensor, ...] = (),
+    reverse: bool = False,
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Run `carry, outputs = step(carry, inputs)` over time.
 
     Args:
@@ -30,7 +41,7 @@ def scan(step, carry, sequences, collected=(), reverse=False):
     return _SCANS[BACKEND](step, carry, sequences, collected, reverse)
 
 
-def batch_first(y):
+def batch_first(y: Tensor) -> Tensor:
     """`(time, batch, ...)` to `(batch, time, ...)`."""
     return ops.swapaxes(y, 0, 1)
 
@@ -81,7 +92,7 @@ def _python_scan(step, carry, sequences, collected, reverse):
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}
 
 
-def custom_gradient(function, *tensors):
+def custom_gradient(function: Callable, *tensors: Tensor) -> tuple[Tensor, ...]:
     """Call `function(*tensors)`, which returns `(outputs, backward)`, so that `backward` is its gradient.
 
     Args:

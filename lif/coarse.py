@@ -5,12 +5,14 @@ The layer is `CoarseLIF`. Times are in units of the refractory period and the th
 
 import itertools
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import ops
 
 from . import dynamics, surrogates
+from .backend import Tensor
 from .encoders import _TimeEncoder
 from .layers import LIF, check_rank, is_number
 
@@ -26,7 +28,7 @@ _MAX_POOLING = (
 )
 
 
-def coefficients(tau):
+def coefficients(tau: float) -> tuple[float, float, float]:
     r"""The constants of the coarse rule, $a = e^{-1/\tau}$, $b = \tau (1 - a)$ and $c = \tau (1 - b)$.
 
     $a$ is what one step leaves of the potential. $b$ is what a spike that arrives at a random moment of a step adds to
@@ -98,7 +100,14 @@ class CoarseLIF(keras.layers.Layer):
     Source: Yanguas-Gil (2020), equations as in the author's code.
     """
 
-    def __init__(self, tau, surrogate="logistic", detach_reset=False, analog_input=False, **kwargs):
+    def __init__(
+        self,
+        tau: float,
+        surrogate: str | Callable = "logistic",
+        detach_reset: bool = False,
+        analog_input: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if not is_number(tau) or not 0 < tau < math.inf:
             raise ValueError(f"Argument `tau` must be a finite number > 0. Received: tau={tau!r}")
@@ -110,7 +119,7 @@ class CoarseLIF(keras.layers.Layer):
     def build(self, input_shape):
         check_rank(self, input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         decay, input_gain, reset_gain = coefficients(self.tau)
         if self.analog_input:
             input_gain, reset_gain = ANALOG_GAIN * input_gain / reset_gain, ANALOG_GAIN
@@ -130,7 +139,15 @@ class CoarseLIF(keras.layers.Layer):
         }
 
 
-def simulate_continuous(model, x, substeps=20, delay=1.0, seed=0, layer=None, batch_size=50):
+def simulate_continuous(
+    model: keras.Model,
+    x: np.ndarray,
+    substeps: int = 20,
+    delay: float = 1.0,
+    seed: int = 0,
+    layer: str | None = None,
+    batch_size: int = 50,
+) -> np.ndarray:
     r"""Run a network trained on the coarse scale in continuous time.
 
     Every `CoarseLIF` becomes the neuron that it stands for,

@@ -65,7 +65,7 @@ class Dataset:
     groups_train: np.ndarray | None = None
 
     @property
-    def is_stand_in(self):
+    def is_stand_in(self) -> bool:
         """Whether these are not the data of that name but something that takes their place."""
         return self.source == "stand-in"
 
@@ -110,7 +110,7 @@ FLOWERS = tuple(
 )
 
 
-def iris(seed=0, test_fraction=0.2):
+def iris(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
     """Fisher's Iris table: 150 flowers of three species, four lengths each.
 
     The split is stratified and depends on `seed` alone, so a chapter repeats an experiment over seeds.
@@ -136,7 +136,7 @@ def iris(seed=0, test_fraction=0.2):
     return _split("iris", table.data.astype("float32"), table.target, names, seed, test_fraction)
 
 
-def digits(seed=0, test_fraction=0.2):
+def digits(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
     """Handwritten digits, 1,797 real images of 8 x 8 pixels.
 
     The 17 grey levels of the original, 0 to 16, are spread over 0 to 255 as in the other image sets.
@@ -160,7 +160,7 @@ def digits(seed=0, test_fraction=0.2):
     return _split("digits", _to_bytes(table.images / 16), table.target, DIGITS, seed, test_fraction)
 
 
-def mnist(stand_in=False):
+def mnist(stand_in: bool = False) -> Dataset:
     """MNIST: 70,000 handwritten digits, 28 x 28 pixels, with the official split of 60,000 and 10,000.
 
     Args:
@@ -187,7 +187,7 @@ def mnist(stand_in=False):
     )
 
 
-def fashion_mnist(stand_in=False):
+def fashion_mnist(stand_in: bool = False) -> Dataset:
     """Fashion-MNIST: 70,000 garments, 28 x 28 pixels, with the official split of 60,000 and 10,000.
 
     Args:
@@ -213,7 +213,7 @@ def fashion_mnist(stand_in=False):
     return _drawn("fashion_mnist", drawings.garment, GARMENTS)
 
 
-def cifar10(stand_in=False):
+def cifar10(stand_in: bool = False) -> Dataset:
     """CIFAR-10: 60,000 colour pictures of ten kinds of things, 32 x 32 pixels, official split 50,000 and 10,000.
 
     The folder of `LIF_DATA` may also hold the pictures as one `cifar10.npz` with arrays `x_train`, `y_train`,
@@ -246,7 +246,7 @@ def cifar10(stand_in=False):
     return Dataset("cifar10", *_read_cifar10(path), THINGS, source)
 
 
-def flowers(classes=None, size=128, stand_in=False):
+def flowers(classes: int | None = None, size: int = 128, stand_in: bool = False) -> Dataset:
     """Oxford 102: 8,189 photographs of flowers, cropped to the central square.
 
     With `classes=None` all 102 classes in the official split: the first 1,020 rows of `x_train` are the official
@@ -309,7 +309,9 @@ def flowers(classes=None, size=128, stand_in=False):
     return Dataset("flowers", x[: len(train)], y[train], x[len(train) :], y[test], names, source)
 
 
-def iris_photos(size=128, seed=0, test_fraction=0.2, stand_in=False):
+def iris_photos(
+    size: int = 128, seed: int = 0, test_fraction: float = 0.2, stand_in: bool = False
+) -> Dataset:
     """Photographs of the three species of Fisher's table, cropped to the central square.
 
     The collection of 421 has no official host and its terms are not known; it is read from `LIF_DATA` only. In it 16

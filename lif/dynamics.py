@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 from keras import backend, ops
 
-from .backend import batch_first, custom_gradient, scan
+from .backend import Tensor, batch_first, custom_gradient, scan
 
 RESETS = ("zero", "subtract", "none")
 
@@ -53,7 +53,15 @@ class Rule(NamedTuple):
     detach_reset: bool = True
 
 
-def lif(x, leak, rule, recurrent_kernel=None, return_potential=False, leak_gradient=True, mask=None):
+def lif(
+    x: Tensor,
+    leak: Tensor,
+    rule: Rule,
+    recurrent_kernel: Tensor | None = None,
+    return_potential: bool = False,
+    leak_gradient: bool = True,
+    mask: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
     """Simulate leaky integrate-and-fire neurons over a whole sequence.
 
     The rule and its gradient stand at the head of this module. Half-precision currents are integrated in float32,
@@ -95,7 +103,13 @@ def lif(x, leak, rule, recurrent_kernel=None, return_potential=False, leak_gradi
     return tuple(outputs) if return_potential else outputs[0]
 
 
-def leaky_integrate(x, leak, floor=None, leak_gradient=True, mask=None):
+def leaky_integrate(
+    x: Tensor,
+    leak: Tensor,
+    floor: float | None = None,
+    leak_gradient: bool = True,
+    mask: Tensor | None = None,
+) -> Tensor:
     r"""Leaky sum without spikes, $v_t = \max(\text{floor}, (1 - \lambda) v_{t-1} + x_t)$.
 
     It is a LIF neuron whose threshold is out of reach.
@@ -120,7 +134,7 @@ class CoarseRule(NamedTuple):
     detach_reset: bool = False
 
 
-def coarse_lif(x, rule):
+def coarse_lif(x: Tensor, rule: CoarseRule) -> Tensor:
     r"""Simulate LIF neurons on a time step as long as their refractory period.
 
     $$
@@ -179,7 +193,9 @@ def coarse_lif(x, rule):
     return custom_gradient(forward, x)[0]
 
 
-def spike_exactly(current, voltage, wait, dt, tau, refractory):
+def spike_exactly(
+    current: Tensor, voltage: Tensor, wait: Tensor, dt: float, tau: float, refractory: float
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Advance LIF neurons by the exact solution of $\tau\, dV/dt = -V + j$ for a current constant in each step.
 
     A neuron that has `wait` left of its refractory period integrates for the rest of the step only,
@@ -216,7 +232,9 @@ def spike_exactly(current, voltage, wait, dt, tau, refractory):
     return batch_first(spikes), voltage, wait
 
 
-def alpha_synapse(x, first, second, step_over_tau):
+def alpha_synapse(
+    x: Tensor, first: Tensor, second: Tensor, step_over_tau: float
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Filter with $h(t) = t / \tau_s^2\, e^{-t/\tau_s}$, exactly for an input that is constant in each step.
 
     The filter is two equal low-pass filters in a row; their response to a constant is that constant.

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from .backend import Tensor
 from .layers import is_number
 
 
@@ -33,7 +34,7 @@ class _Encoder(keras.layers.Layer):
 class _TimeEncoder(_Encoder):
     """An encoder that adds the time axis."""
 
-    def __init__(self, steps, **kwargs):
+    def __init__(self, steps: int, **kwargs):
         super().__init__(**kwargs)
         self.steps = _whole_number("steps", steps, at_least=1)
 
@@ -80,13 +81,13 @@ class PoissonEncoder(_TimeEncoder):
     `max_probability = factor * dt`.
     """
 
-    def __init__(self, steps, max_probability=1.0, seed=None, **kwargs):
+    def __init__(self, steps: int, max_probability: float = 1.0, seed: int | None = None, **kwargs):
         super().__init__(steps, **kwargs)
         self.max_probability = _number("max_probability", max_probability, lambda p: 0 < p <= 1, "in (0, 1]")
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         probability = self.max_probability * ops.expand_dims(self._intensities(inputs), 1)
         batch, _, *dims = ops.shape(probability)
         shape = (batch, self.steps, *dims)
@@ -122,7 +123,7 @@ class ConstantEncoder(_TimeEncoder):
     Source: as implemented in the authors' package of Gerum & Schilling, Neural Computation 33 (2021).
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = ops.cast(inputs, self.compute_dtype)
         return ops.repeat(ops.expand_dims(x, 1), self.steps, axis=1)
 
@@ -163,12 +164,12 @@ class LatencyEncoder(_TimeEncoder):
     `tau = t_eff * steps`.
     """
 
-    def __init__(self, steps, tau, theta, **kwargs):
+    def __init__(self, steps: int, tau: float, theta: float, **kwargs):
         super().__init__(steps, **kwargs)
         self.tau = _number("tau", tau, lambda t: 0 < t < np.inf, "a finite number of steps > 0")
         self.theta = _number("theta", theta, lambda v: 0 < v < 1, "in (0, 1)")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = ops.expand_dims(self._intensities(inputs), 1)
         reaches = x > self.theta
         # ln(x / (x - theta)), which cancels less in this form
@@ -217,7 +218,7 @@ class PopulationEncoder(_Encoder):
     Neurocomputing 48 (2002), for the code and its default width; their centres lie a little differently.
     """
 
-    def __init__(self, units, width=None, **kwargs):
+    def __init__(self, units: int, width: float | None = None, **kwargs):
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
         self.units = _whole_number("units", units, at_least=2)
@@ -225,7 +226,7 @@ class PopulationEncoder(_Encoder):
             width = 1 / (1.5 * (self.units - 1))
         self.width = _number("width", width, lambda w: 0 < w < np.inf, "a finite number > 0, or None")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = self._intensities(inputs)
         centres = ops.linspace(0.0, 1.0, self.units, dtype=x.dtype)
         activity = ops.exp(-0.5 * ops.square((ops.expand_dims(x, -1) - centres) / self.width))

@@ -1,10 +1,17 @@
 """Keras layers of leaky integrate-and-fire neurons: weights, checks and config; the work is done in `lif.dynamics`."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from . import dynamics, surrogates
+from .backend import Tensor
+
+Leak: TypeAlias = float | ArrayLike | str | keras.initializers.Initializer
 
 
 @keras.saving.register_keras_serializable(package="lif")
@@ -18,7 +25,7 @@ class UnitInterval(keras.constraints.Constraint):
 class _Leaky(keras.layers.Layer):
     """What the layers share: the leak, which is a number, an array per unit or a weight, and the time axis."""
 
-    def __init__(self, leak, floor, trainable_leak=False, **kwargs):
+    def __init__(self, leak: Leak, floor: float | None, trainable_leak: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.trainable_leak = bool(trainable_leak)
@@ -117,15 +124,15 @@ class LIF(_Leaky):
 
     def __init__(
         self,
-        leak=0.1,
-        threshold=1.0,
-        reset="zero",
-        refractory=0,
-        floor=0.0,
-        surrogate="constant",
-        detach_reset=True,
-        trainable_leak=False,
-        return_potential=False,
+        leak: Leak = 0.1,
+        threshold: float = 1.0,
+        reset: str = "zero",
+        refractory: int = 0,
+        floor: float | None = 0.0,
+        surrogate: str | Callable = "constant",
+        detach_reset: bool = True,
+        trainable_leak: bool = False,
+        return_potential: bool = False,
         **kwargs,
     ):
         super().__init__(leak, floor, trainable_leak, **kwargs)
@@ -150,7 +157,7 @@ class LIF(_Leaky):
 
     recurrent_kernel = None
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         check_rank(self, inputs.shape)
         rule = dynamics.Rule(
             self.surrogate, self.threshold, self.reset, self.refractory, self.floor, self.detach_reset
@@ -212,7 +219,13 @@ class RecurrentLIF(LIF):
     update rule of `lif.LIF`.
     """
 
-    def __init__(self, *args, recurrent_initializer="orthogonal", recurrent_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        recurrent_initializer: str | keras.initializers.Initializer = "orthogonal",
+        recurrent_regularizer: str | keras.regularizers.Regularizer | None = None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
         self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
@@ -266,11 +279,13 @@ class LeakyIntegrator(_Leaky):
         ValueError: For a leak outside [0, 1] or inputs of rank < 3.
     """
 
-    def __init__(self, leak=0.0, floor=None, return_sequences=False, **kwargs):
+    def __init__(
+        self, leak: Leak = 0.0, floor: float | None = None, return_sequences: bool = False, **kwargs
+    ):
         super().__init__(leak, floor, **kwargs)
         self.return_sequences = bool(return_sequences)
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         check_rank(self, inputs.shape)
         v = dynamics.leaky_integrate(
             ops.cast(inputs, self.compute_dtype),

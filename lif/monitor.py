@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from .layers import LIF
 
 
-def firing_rates(model, x):
+def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
     r"""Spikes per step of every LIF unit, $r = \frac{1}{B T} \sum_{b, t} s_t$, averaged over a batch.
 
     Args:
@@ -37,7 +38,7 @@ def firing_rates(model, x):
     return {layer.name: rate for layer, rate in zip(hidden, rates, strict=True)}
 
 
-def advice(name, rates):
+def advice(name: str, rates: np.ndarray) -> str | None:
     """What to say of a layer with these rates, or `None` if nothing is wrong with it.
 
     Args:
@@ -86,10 +87,10 @@ threshold, a smaller leak, more steps, or, where some current arrives, a surroga
     [0.0]
     """
 
-    def __init__(self, x):
+    def __init__(self, x: ArrayLike):
         super().__init__()
         self.x = x
-        self._said = {}
+        self._said: dict[str, str | None] = {}
 
     def on_epoch_end(self, epoch, logs=None):
         for name, rates in firing_rates(self.model, self.x).items():

@@ -3,10 +3,12 @@ r"""The same rules in plain NumPy, one line per equation: the book's derivation 
 Nothing here is fast, and nothing is shared with `lif.dynamics`: the two can only agree by both being right.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 # Surrogate derivatives as functions of z = v - threshold (see `lif.surrogates` for formulas and sources).
-SURROGATES = {
+SURROGATES: dict[str, Callable] = {
     "constant": lambda z: np.ones_like(z),
     "superspike": lambda z, beta=10.0: (beta * np.abs(z) + 1) ** -2,
     "sigmoid": lambda z, beta=10.0: 0.25 / np.cosh(np.clip(beta * z / 2, -300, 300)) ** 2,
@@ -20,7 +22,15 @@ SURROGATES = {
 }
 
 
-def simulate(x, leak, threshold=1.0, reset="zero", refractory=0, floor=0.0, recurrent=None):
+def simulate(
+    x: np.ndarray,
+    leak: float | np.ndarray,
+    threshold: float = 1.0,
+    reset: str = "zero",
+    refractory: int = 0,
+    floor: float | None = 0.0,
+    recurrent: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Simulate leaky integrate-and-fire neurons, step by step.
 
     Args:
@@ -51,18 +61,18 @@ def simulate(x, leak, threshold=1.0, reset="zero", refractory=0, floor=0.0, recu
 
 
 def gradient(
-    x,
-    leak,
-    spike_gradient,
-    potential_gradient=0.0,
-    threshold=1.0,
-    reset="zero",
-    refractory=0,
-    floor=0.0,
-    surrogate="constant",
-    detach_reset=True,
-    recurrent=None,
-):
+    x: np.ndarray,
+    leak: float | np.ndarray,
+    spike_gradient: np.ndarray,
+    potential_gradient: float | np.ndarray = 0.0,
+    threshold: float = 1.0,
+    reset: str = "zero",
+    refractory: int = 0,
+    floor: float | None = 0.0,
+    surrogate: str | Callable = "constant",
+    detach_reset: bool = True,
+    recurrent: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Backpropagate through `simulate`, one application of the chain rule per line.
 
     Args:
@@ -77,7 +87,7 @@ def gradient(
         over the axes along which the leak is shared. The gradient of the recurrent weights follows from the first:
         the sum of `s[:, t-1].T @ dx[:, t]`.
     """
-    surrogate = SURROGATES.get(surrogate, surrogate)
+    slope_at = SURROGATES[surrogate] if isinstance(surrogate, str) else surrogate
     s, v = simulate(x, leak, threshold, reset, refractory, floor, recurrent)
     potential_gradient = np.broadcast_to(potential_gradient, x.shape)
     after = np.where(s == 1, {"zero": 0 * v, "subtract": v - threshold, "none": v}[reset], v)
@@ -85,7 +95,7 @@ def gradient(
     d_after = np.zeros_like(x[:, 0])  # dL / d(potential after the reset of step t)
     for t in reversed(range(x.shape[1])):
         is_open = ~np.any(s[:, max(0, t - refractory) : t] == 1, axis=1)
-        slope = np.where(is_open, surrogate(v[:, t] - threshold), 0)
+        slope = np.where(is_open, slope_at(v[:, t] - threshold), 0)
         keep = np.where((s[:, t] == 1) & (reset == "zero"), 0, 1.0)
         if not detach_reset:
             keep = keep - {"zero": v[:, t], "subtract": threshold, "none": 0}[reset] * slope
@@ -100,7 +110,7 @@ def gradient(
     return x_gradient, leak_gradient
 
 
-def simulate_coarse(x, tau, analog_input=False):
+def simulate_coarse(x: np.ndarray, tau: float, analog_input: bool = False) -> tuple[np.ndarray, np.ndarray]:
     r"""Simulate LIF neurons on a time step as long as their refractory period; see `lif.CoarseLIF`.
 
     Args:
@@ -125,14 +135,21 @@ def simulate_coarse(x, tau, analog_input=False):
     return spikes, potential
 
 
-def coarse_coefficients(tau):
+def coarse_coefficients(tau: float) -> tuple[float, float, float]:
     r"""$a = e^{-1/\tau}$, $b = \tau (1 - a)$, $c = \tau (1 - b)$, with $\tau$ in refractory periods."""
     a = np.exp(-1 / tau)
     b = tau * (1 - a)
     return a, b, tau * (1 - b)
 
 
-def coarse_gradient(x, tau, spike_gradient, surrogate="logistic", detach_reset=False, analog_input=False):
+def coarse_gradient(
+    x: np.ndarray,
+    tau: float,
+    spike_gradient: np.ndarray,
+    surrogate: str | Callable = "logistic",
+    detach_reset: bool = False,
+    analog_input: bool = False,
+) -> np.ndarray:
     r"""Backpropagate through `simulate_coarse`, one application of the chain rule per line.
 
     Args:
@@ -144,7 +161,7 @@ def coarse_gradient(x, tau, spike_gradient, surrogate="logistic", detach_reset=F
     Returns:
         $\partial L / \partial x_t$, shape of `x`.
     """
-    surrogate = SURROGATES.get(surrogate, surrogate)
+    slope_at = SURROGATES[surrogate] if isinstance(surrogate, str) else surrogate
     a, b, c = coarse_coefficients(tau)
     b, c = (1.1 * b / c, 1.1) if analog_input else (b, c)
     s, v = simulate_coarse(x, tau, analog_input)
@@ -153,14 +170,16 @@ def coarse_gradient(x, tau, spike_gradient, surrogate="logistic", detach_reset=F
         d_s = spike_gradient[:, t].copy()
         if t + 1 < x.shape[1] and not detach_reset:
             d_s += d_v_next * (c * x[:, t + 1] - (a * v[:, t] + b * x[:, t + 1]))
-        d_v = d_s * surrogate(v[:, t] - 1) + d_v_next * (1 - s[:, t]) * a
+        d_v = d_s * slope_at(v[:, t] - 1) + d_v_next * (1 - s[:, t]) * a
         s_before = s[:, t - 1] if t else np.zeros_like(d_v)
         x_gradient[:, t] = d_v * ((1 - s_before) * b + s_before * c)
         d_v_next = d_v
     return x_gradient
 
 
-def simulate_events(times, weights, tau, refractory=1.0):
+def simulate_events(
+    times: np.ndarray, weights: float | np.ndarray, tau: float, refractory: float = 1.0
+) -> np.ndarray:
     r"""Simulate LIF neurons in continuous time, exactly, from one input spike to the next.
 
     Between spikes $V$ decays as $e^{-t/\tau}$; a spike adds its weight. A neuron fires when that takes it to 1, is

@@ -13,11 +13,12 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
-def record(**numbers):
+def record(**numbers: Any) -> dict[str, Any]:
     """Records the chapter's numbers: each is glued for the prose and merged into `results/<profile>/<chapter>.json`.
 
     What a value becomes depends on its shape:
@@ -56,7 +57,7 @@ def record(**numbers):
     return entries
 
 
-def recorded(chapter=None):
+def recorded(chapter: str | None = None) -> dict | None:
     """The recorded full run of a chapter, `results/full/<chapter>.json`, or None where there is none.
 
     Args:
@@ -74,7 +75,7 @@ def recorded(chapter=None):
     return None
 
 
-def banner(*datasets):
+def banner(*datasets: Any) -> None:
     """Says on the page which profile and which data it was built from, and records it as `source`.
 
     A stand-in among the data sets makes `source` "stand-in" and shows a warning: no claim is judged by such a run. The
@@ -103,7 +104,7 @@ def banner(*datasets):
     _display(_box(text, warning=bool(stand_ins)) + _provenance_fold(recorded()), text)
 
 
-def figure(fig, alt):
+def figure(fig: Any, alt: str) -> None:
     """Shows a Matplotlib figure as a vector image with an alternative text, and closes it.
 
     Args:

@@ -11,13 +11,13 @@ import numpy as np
 from keras import backend, ops
 
 from . import dynamics
-from .backend import custom_gradient
+from .backend import Tensor, custom_gradient
 from .layers import is_number
 
 NOISES = (None, "gaussian", "alpha", "alpha_rc")
 
 
-def lif_rate(current, tau=0.02, refractory=0.002):
+def lif_rate(current: Tensor, tau: float = 0.02, refractory: float = 0.002) -> Tensor:
     r"""Firing rate of a LIF neuron under constant current,
 
     $$
@@ -49,7 +49,9 @@ def lif_rate(current, tau=0.02, refractory=0.002):
     return ops.where(above, 1.0 / (refractory + tau * ops.log1p(1.0 / excess)), 0.0)
 
 
-def soft_lif_rate(current, tau=0.02, refractory=0.002, smoothing=0.02):
+def soft_lif_rate(
+    current: Tensor, tau: float = 0.02, refractory: float = 0.002, smoothing: float = 0.02
+) -> Tensor:
     r"""The LIF rate with the corner at threshold rounded off, so that its slope stays bounded,
 
     $$ r(j) = \frac{1}{t_\text{ref} + \tau \ln\left(1 + \frac{1}{\rho(j - 1)}\right)}, \qquad
@@ -155,16 +157,16 @@ class SoftLIF(keras.layers.Layer):
 
     def __init__(
         self,
-        tau=0.05,
-        refractory=0.001,
-        gain=0.825,
-        bias=1.0,
-        amplitude=0.063,
-        smoothing=0.02,
-        noise=None,
-        noise_sd=10.0,
-        noise_synapse=0.003,
-        seed=None,
+        tau: float = 0.05,
+        refractory: float = 0.001,
+        gain: float = 0.825,
+        bias: float = 1.0,
+        amplitude: float = 0.063,
+        smoothing: float = 0.02,
+        noise: str | None = None,
+        noise_sd: float = 10.0,
+        noise_synapse: float = 0.003,
+        seed: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -187,7 +189,7 @@ class SoftLIF(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         dtype = backend.standardize_dtype(inputs.dtype)
         current = self.current(inputs)
         rate = soft_lif_rate(current, self.tau, self.refractory, self.smoothing)
@@ -236,10 +238,10 @@ class SpikingRun(NamedTuple):
     """What a spiking network did: see `SpikingNetwork.run`."""
 
     outputs: np.ndarray
-    rates: dict
+    rates: dict[str, np.ndarray]
 
 
-def to_spiking(model, dt=0.001, synapse=0.005):
+def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) -> "SpikingNetwork":
     r"""Turn a trained rate network into a spiking one, with the same weights.
 
     Every `SoftLIF` becomes LIF neurons,
@@ -281,7 +283,7 @@ def to_spiking(model, dt=0.001, synapse=0.005):
 class SpikingNetwork:
     """A network of spiking neurons made from a trained rate network; see `lif.to_spiking`."""
 
-    def __init__(self, model, dt, synapse):
+    def __init__(self, model: keras.Model, dt: float, synapse: float):
         self.dt = _positive("dt", dt)
         self.synapse = 0.0 if synapse == 0 else _positive("synapse", synapse)
         if not any(isinstance(layer, SoftLIF) for layer in model.layers):
@@ -290,7 +292,9 @@ class SpikingNetwork:
             raise ValueError(f"Argument `model` must have one input and one output. Received: {model.name}")
         self.model = model
 
-    def run(self, x, seconds, batch_size=100, keep_state=False):
+    def run(
+        self, x: np.ndarray, seconds: float, batch_size: int = 100, keep_state: bool = False
+    ) -> SpikingRun:
         """Present inputs, each for a while, and record the output in every step.
 
         Args:

@@ -16,20 +16,23 @@ A function of your own works as well, written with `keras.ops`. Decorate it with
 
 import inspect
 import math
+from collections.abc import Callable
 
 import keras
 from keras import ops
 
-_FACTORIES = {}
+from .backend import Tensor
+
+_FACTORIES: dict[str, Callable] = {}
 
 
 class Surrogate:
     """A surrogate derivative with its parameters; call it with the distance `z` from threshold."""
 
-    def __init__(self, formula, parameters):
+    def __init__(self, formula: Callable, parameters: dict[str, float]):
         self.name, self.formula, self.parameters = formula.__name__, formula, parameters
 
-    def __call__(self, z):
+    def __call__(self, z: Tensor) -> Tensor:
         return self.formula(z, **self.parameters)
 
     def __repr__(self):
@@ -42,11 +45,11 @@ class Surrogate:
         return hash(repr(self))
 
 
-def _surrogate(formula):
+def _surrogate(formula: Callable) -> Callable[..., Surrogate]:
     """Turn `formula(z, **parameters)` into a factory of `Surrogate` objects."""
     defaults = {k: p.default for k, p in inspect.signature(formula).parameters.items() if k != "z"}
 
-    def factory(**parameters):
+    def factory(**parameters: float) -> Surrogate:
         for name, value in parameters.items():
             if name not in defaults:
                 raise TypeError(f"{formula.__name__}() takes {sorted(defaults)}. Received: {name!r}")
@@ -57,7 +60,7 @@ def _surrogate(formula):
         return Surrogate(formula, {**defaults, **parameters})
 
     factory.__name__, factory.__doc__ = formula.__name__, formula.__doc__
-    factory.__signature__ = inspect.Signature(
+    factory.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in defaults.items()]
     )
     _FACTORIES[formula.__name__] = factory
@@ -65,19 +68,19 @@ def _surrogate(formula):
 
 
 @_surrogate
-def constant(z):
+def constant(z: Tensor) -> Tensor:
     r"""$\sigma'(z) = 1$: every unit takes the blame, however far from threshold [Gerum & Schilling 2021]."""
     return ops.ones_like(z)
 
 
 @_surrogate
-def superspike(z, beta=10.0):
+def superspike(z: Tensor, beta: float = 10.0) -> Tensor:
     r"""$\sigma'(z) = 1 / (\beta |z| + 1)^2$, the derivative of a fast sigmoid [Zenke & Ganguli 2018]."""
     return 1.0 / ops.square(beta * ops.abs(z) + 1.0)
 
 
 @_surrogate
-def sigmoid(z, beta=10.0):
+def sigmoid(z: Tensor, beta: float = 10.0) -> Tensor:
     r"""$\sigma'(z) = p (1 - p)$ with $p = 1 / (1 + e^{-\beta z})$; 1/4 at threshold, no factor $\beta$."""
     # In this form nothing overflows, however large z is.
     decayed = ops.exp(-ops.abs(beta * z))
@@ -85,26 +88,26 @@ def sigmoid(z, beta=10.0):
 
 
 @_surrogate
-def logistic(z, beta=5.0):
+def logistic(z: Tensor, beta: float = 5.0) -> Tensor:
     r"""$\sigma'(z) = \beta p (1 - p)$ with $p = 1 / (1 + e^{-\beta z})$: the derivative of $p$ [Yanguas-Gil 2020]."""
     return beta * sigmoid(beta=beta)(z)
 
 
 @_surrogate
-def triangle(z, beta=10.0):
+def triangle(z: Tensor, beta: float = 10.0) -> Tensor:
     r"""$\sigma'(z) = \max(0, 1 - \beta |z|)$ [Esser et al. 2016]."""
     return ops.maximum(1.0 - beta * ops.abs(z), 0.0)
 
 
 @_surrogate
-def arctan(z, alpha=2.0):
+def arctan(z: Tensor, alpha: float = 2.0) -> Tensor:
     r"""$\sigma'(z) = 1 / (1 + (\pi \alpha z / 2)^2)$, the derivative of an arctangent, scaled to 1 at threshold."""
     # Beyond |z| of about 1e19 the square would overflow; 1e15 is already zero to float32 accuracy.
     return 1.0 / (1.0 + ops.square(ops.clip(math.pi / 2 * alpha * z, -1e15, 1e15)))
 
 
 @_surrogate
-def multi_gaussian(z, sigma=0.5, height=0.15, scale=6.0):
+def multi_gaussian(z: Tensor, sigma: float = 0.5, height: float = 0.15, scale: float = 6.0) -> Tensor:
     r"""$\sigma'(z) = (1 + h)\, g(z; \sigma) - 2 h\, g(|z| - \sigma; s \sigma)$, $g(z; w) = e^{-z^2 / 2 w^2}$.
 
     A bell with two shallow negative lobes [Yin, Corradi & Bohté 2021, without their normalisation].
@@ -116,7 +119,7 @@ def multi_gaussian(z, sigma=0.5, height=0.15, scale=6.0):
     return (1.0 + height) * bell(z, sigma) - 2.0 * height * bell(ops.abs(z) - sigma, scale * sigma)
 
 
-def get(identifier):
+def get(identifier: str | dict | Callable) -> Callable:
     """The surrogate that `identifier` means.
 
     Args:
@@ -131,7 +134,7 @@ def get(identifier):
     """
     if isinstance(identifier, str) and identifier in _FACTORIES:
         return _FACTORIES[identifier]()
-    if identifier in _FACTORIES.values():
+    if callable(identifier) and identifier in _FACTORIES.values():
         return identifier()
     if isinstance(identifier, dict):
         return deserialize(identifier)
@@ -143,14 +146,14 @@ def get(identifier):
     )
 
 
-def serialize(surrogate):
+def serialize(surrogate: Callable) -> dict:
     """What `get_config` stores of a surrogate; `deserialize` undoes it."""
     if isinstance(surrogate, Surrogate):
         return {"name": surrogate.name, "parameters": dict(surrogate.parameters)}
     return keras.saving.serialize_keras_object(surrogate)
 
 
-def deserialize(config):
+def deserialize(config: dict) -> Callable:
     """The surrogate stored by `serialize`."""
     if set(config) == {"name", "parameters"}:
         if config["name"] not in _FACTORIES:

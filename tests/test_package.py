@@ -1,0 +1,114 @@
+"""What `pip install` brings: a wheel with types, and an import that asks for nothing but Keras and NumPy."""
+
+import inspect
+import shutil
+import subprocess
+import sys
+import typing
+import zipfile
+
+import pytest
+
+import lif
+from project import ROOT
+
+# Only who draws, reads data, sweeps or moves illustrations needs these. Keras may have loaded some of them itself.
+OTHERS = (
+    "IPython",
+    "anywidget",
+    "gymnasium",
+    "h5py",
+    "ipywidgets",
+    "joblib",
+    "matplotlib",
+    "nir",
+    "PIL",
+    "scipy",
+    "sklearn",
+    "tqdm",
+    "yaml",
+)
+
+# Hides what Keras has loaded already, and lets nobody load it again.
+IMPORT_WITHOUT = f"""
+import sys
+import keras
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {OTHERS}:
+            raise ModuleNotFoundError(f"{{name}} is not there", name=name)
+
+for name in list(sys.modules):
+    if name.split(".")[0] in {OTHERS}:
+        del sys.modules[name]
+sys.meta_path.insert(0, Absent())
+import lif
+lif.LIF(leak=0.1), lif.PoissonEncoder(steps=3), lif.SoftLIF()
+print(sorted(name for name in {OTHERS} if name in sys.modules))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy of what it is made of: a build leaves its traces beside the source."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("lif", "tests", "chapters"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    build = [sys.executable, "-m", "pip", "wheel", str(source), "--wheel-dir", str(out)]
+    # With setuptools from the environment and nothing else, it needs no network.
+    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
+    done = subprocess.run([*build, *offline], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = out.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_holds_the_module_whole_and_nothing_else(wheel):
+    """If this fails, an installed module lacks its types, its figure style or an illustration's files, or it drops
+    tests and chapters into the user's site-packages."""
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    ours = (path for path in (ROOT / "lif").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    assert held == {path.relative_to(ROOT).as_posix() for path in ours}
+    assert {"lif/py.typed", "lif/book.mplstyle", "lif/illustrations/membrane.js"} <= held
+
+
+def test_the_wheel_asks_for_keras_and_numpy_alone(wheel):
+    """If this fails, who only wants the layers has to install the book's tools."""
+    (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+    asked = [
+        line for line in wheel.read(metadata).decode().splitlines() if line.startswith("Requires-Dist: ")
+    ]
+    assert {line.split()[1].split(">")[0] for line in asked if "extra ==" not in line} == {"keras", "numpy"}
+
+
+def test_the_module_is_imported_without_what_only_the_book_needs():
+    """If this fails, `import lif` is slow, or impossible where only Keras and NumPy are installed."""
+    done = subprocess.run([sys.executable, "-c", IMPORT_WITHOUT], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def public():
+    """name -> each function, method and constructor that a user calls."""
+    found = {"SpikingNetwork.run": lif.SpikingNetwork.run}
+    for name in lif.__all__:
+        thing = getattr(lif, name)
+        if callable(thing):
+            found[name] = thing.__init__ if inspect.isclass(thing) else thing
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(public()))
+def test_every_argument_has_a_type(name):
+    """If this fails, an editor cannot say what an argument may be, or a type names something that is not there."""
+    function = public()[name]
+    hints = typing.get_type_hints(function)
+    parameters = inspect.signature(function).parameters.values()
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    named = {each.name for each in parameters if each.kind not in open_ended} - {"self"}
+    assert named <= set(hints)
+    assert function.__name__ == "__init__" or "return" in hints
