@@ -2,7 +2,8 @@
 
 The layers (`LIF`, `RecurrentLIF`, `CoarseLIF`, `LeakyIntegrator` and the encoders) stand beside Keras' own: currents
 and spikes are tensors of shape `(batch, time, *units)`. `SoftLIF` is an activation without time, and `to_spiking`
-makes a network of such into one of spiking neurons. `lif.reference` holds the same rules in plain NumPy.
+makes a network of such into one of spiking neurons; `SoftNeuron` is what any other kind
+starts from. `lif.reference` holds the same rules in plain NumPy.
 """
 
 from . import coarse, datasets, dynamics, reference, results, soft, surrogates
@@ -10,7 +11,7 @@ from .coarse import CoarseLIF, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF
 from .monitor import FiringRates, firing_rates
-from .soft import SoftLIF, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
+from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
 
 __version__ = "0.1.0"
 
@@ -24,7 +25,9 @@ __all__ = [
     "PoissonEncoder",
     "PopulationEncoder",
     "RecurrentLIF",
+    "SoftAdaptiveLIF",
     "SoftLIF",
+    "SoftNeuron",
     "SpikingNetwork",
     "coarse",
     "datasets",

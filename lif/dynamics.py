@@ -193,10 +193,36 @@ def coarse_lif(x: Tensor, rule: CoarseRule) -> Tensor:
     return custom_gradient(forward, x)[0]
 
 
+State = tuple[Tensor, ...]
+
+
+def run(
+    step: Callable[[Tensor, State], tuple[Tensor, State]], current: Tensor, state: State
+) -> tuple[Tensor, State]:
+    """Advance neurons of any kind, whose one step is given, without a gradient.
+
+    Args:
+        step: Function of the current of one step, shape `(batch, *units)`, and a tuple of tensors, the state. Returns
+            the spikes, 0 or 1, and the next state.
+        current: Current in each step, shape `(batch, time, *units)`.
+        state: State before the first step, a tuple of tensors of shape `(batch, *units)`.
+
+    Returns:
+        `(spikes, state)`: 0 or 1 in each step, shape `(batch, time, *units)`, and the state after the last.
+    """
+
+    def next_step(state, inputs):
+        spikes, state = step(inputs[0], state)
+        return tuple(state), (spikes,)
+
+    state, (spikes,) = scan(next_step, tuple(ops.convert_to_tensor(y) for y in state), (current,))
+    return batch_first(spikes), state
+
+
 def spike_exactly(
     current: Tensor, voltage: Tensor, wait: Tensor, dt: float, tau: float, refractory: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Advance LIF neurons by the exact solution of $\tau\, dV/dt = -V + j$ for a current constant in each step.
+) -> tuple[Tensor, State]:
+    r"""One step of LIF neurons, the exact solution of $\tau\, dV/dt = -V + j$ for a current constant within the step.
 
     A neuron that has `wait` left of its refractory period integrates for the rest of the step only,
 
@@ -207,29 +233,21 @@ def spike_exactly(
     step did, `wait` is negative and the next integration begins so much earlier. At most one spike fits into a step.
 
     Args:
-        current: $j$ in each step, shape `(batch, time, *units)`, in units of the threshold.
-        voltage, wait: State before the first step, shape `(batch, *units)`; zeros for neurons at rest.
+        current: $j$ in this step, shape `(batch, *units)`, in units of the threshold.
+        voltage, wait: State before the step, of the same shape; zeros for neurons at rest.
         dt, tau, refractory: Length of a step, membrane time constant, refractory period, in one unit of time.
 
     Returns:
-        `(spikes, voltage, wait)`: 0 or 1 in each step, shape `(batch, time, *units)`, and the state after the last.
+        `(spikes, (voltage, wait))`: 0 or 1, and the state after the step.
     """
-
-    def step(carry, inputs):
-        v, wait = carry
-        j = inputs[0]
-        awake = ops.clip(dt - wait, 0.0, 2.0 * dt)
-        v = ops.maximum(v + (v - j) * ops.expm1(-awake / tau), 0.0)
-        spiked = v > 1.0
-        # j > 1 wherever a spike is; rounding must not take the logarithm of a number <= 0.
-        beyond = ops.clip((v - 1.0) / ops.where(spiked, j - 1.0, 1.0), 0.0, 1.0 - 1e-6)
-        since = ops.minimum(-tau * ops.log1p(-beyond), awake)
-        wait = ops.where(spiked, ops.maximum(refractory - since, -dt), ops.maximum(wait - dt, 0.0))
-        return (ops.where(spiked, 0.0, v), wait), (ops.cast(spiked, v.dtype),)
-
-    state = tuple(ops.convert_to_tensor(y) for y in (voltage, wait))
-    (voltage, wait), (spikes,) = scan(step, state, (current,))
-    return batch_first(spikes), voltage, wait
+    awake = ops.clip(dt - wait, 0.0, 2.0 * dt)
+    v = ops.maximum(voltage + (voltage - current) * ops.expm1(-awake / tau), 0.0)
+    spiked = v > 1.0
+    # j > 1 wherever a spike is; rounding must not take the logarithm of a number <= 0.
+    beyond = ops.clip((v - 1.0) / ops.where(spiked, current - 1.0, 1.0), 0.0, 1.0 - 1e-6)
+    since = ops.minimum(-tau * ops.log1p(-beyond), awake)
+    wait = ops.where(spiked, ops.maximum(refractory - since, -dt), ops.maximum(wait - dt, 0.0))
+    return ops.cast(spiked, v.dtype), (ops.where(spiked, 0.0, v), wait)
 
 
 def alpha_synapse(

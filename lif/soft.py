@@ -83,25 +83,112 @@ def soft_lif_rate(
     """
 
     def forward(current):
-        y = current - 1.0
-        u = y / smoothing
-        near = u > -20.0
-        rho = ops.where(near, smoothing * ops.softplus(u), 1.0)
-        log_term = ops.where(near, ops.log1p(1.0 / rho), -u - math.log(smoothing))
-        rate = 1.0 / (refractory + tau * log_term)
-
-        def backward(gradient):
-            # The sigmoid over rho tends to 1 / smoothing, where both underflow.
-            ratio = ops.where(near, ops.sigmoid(u) / rho, 1.0 / smoothing)
-            return (gradient * tau * ops.square(rate) * ratio / (ops.where(near, rho, 0.0) + 1.0),)
-
-        return (rate,), backward
+        rate, slope = _rate_and_slope(current, tau, refractory, smoothing)
+        return (rate,), lambda gradient: (gradient * slope,)
 
     return custom_gradient(forward, ops.convert_to_tensor(current))[0]
 
 
+def _rate_and_slope(current, tau, refractory, smoothing):
+    """The soft LIF rate and its derivative."""
+    y = current - 1.0
+    u = y / smoothing
+    near = u > -20.0
+    rho = ops.where(near, smoothing * ops.softplus(u), 1.0)
+    log_term = ops.where(near, ops.log1p(1.0 / rho), -u - math.log(smoothing))
+    rate = 1.0 / (refractory + tau * log_term)
+    # The sigmoid over rho tends to 1 / smoothing, where both underflow.
+    ratio = ops.where(near, ops.sigmoid(u) / rho, 1.0 / smoothing)
+    return rate, tau * ops.square(rate) * ratio / (ops.where(near, rho, 0.0) + 1.0)
+
+
+class SoftNeuron(keras.layers.Layer):
+    r"""A kind of neuron as an activation: each input becomes a firing rate, smooth enough to be trained.
+
+    $$ a(x) = A\, r(\alpha x + \beta), $$
+
+    with gain $\alpha$, bias $\beta$ and amplitude $A$. A kind of neuron is two functions, which a subclass supplies:
+    `rate`, with which a network is trained, and `step`, by which `lif.to_spiking` lets it run. They should belong
+    together: the rate is that of the steps under constant current, with its corners rounded off. `lif.SoftLIF` and
+    `lif.SoftAdaptiveLIF` are two such kinds.
+
+    Example: neurons that forget nothing, whose rate is a line.
+
+    >>> import keras, lif, numpy as np
+    >>> from keras import ops
+    >>> class Integrator(lif.SoftNeuron):
+    ...     state_names = ("voltage",)
+    ...
+    ...     def rate(self, current: Tensor) -> Tensor:
+    ...         return ops.softplus(20.0 * current) / 20.0
+    ...
+    ...     def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
+    ...         voltage = ops.maximum(state[0] + dt * current, 0.0)
+    ...         spikes = ops.cast(voltage >= 1.0, "float32")
+    ...         return spikes, (voltage - spikes,)
+    >>> model = keras.Sequential([keras.Input((2,)), Integrator(name="neurons")])
+    >>> run = lif.to_spiking(model, dt=1 / 64).run(np.array([[16.0, 32.0]]), seconds=1.0)
+    >>> run.rates["neurons"].tolist()
+    [16.0, 32.0]
+
+    Args:
+        gain: Current per unit of input, $\alpha$, a finite number.
+        bias: Current at input 0, $\beta$.
+        amplitude: Output per Hz, $A$ > 0.
+        **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Input shape: any.
+    Output shape: as the input.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Source: that the method is not tied to one neuron is a claim of Hunsberger & Eliasmith (2015).
+    """
+
+    #: Names of what a neuron remembers from step to step; each is 0 at rest.
+    state_names: tuple[str, ...] = ()
+
+    def __init__(self, gain: float = 1.0, bias: float = 0.0, amplitude: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.gain = _finite("gain", gain)
+        self.bias = _finite("bias", bias)
+        self.amplitude = _positive("amplitude", amplitude)
+
+    def rate(self, current: Tensor) -> Tensor:
+        """Rate in Hz under a constant current, any shape, with a derivative that can be trained."""
+        raise NotImplementedError(f"{type(self).__name__} must say its `rate` under a constant current.")
+
+    def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
+        """One step of length `dt`: from the current and the state to the spikes, 0 or 1, and the next state.
+
+        Args:
+            current: Tensor, shape `(batch, *units)`.
+            state: Tuple of tensors of the same shape, one for each of `state_names`.
+            dt: Length of the step, in seconds.
+
+        Returns:
+            `(spikes, state)`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say its `step` in time.")
+
+    def current(self, inputs):
+        r"""The current $\alpha x + \beta$ of each neuron, in float32 at least."""
+        return self.gain * dynamics.as_state(inputs) + self.bias
+
+    def call(self, inputs: Tensor) -> Tensor:
+        rate = self.rate(self.current(inputs))
+        return ops.cast(self.amplitude * rate, backend.standardize_dtype(inputs.dtype))
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "gain": self.gain, "bias": self.bias, "amplitude": self.amplitude}
+
+
 @keras.saving.register_keras_serializable(package="lif")
-class SoftLIF(keras.layers.Layer):
+class SoftLIF(SoftNeuron):
     r"""LIF neurons as an activation: each input becomes the firing rate of a neuron, smooth enough to be trained.
 
     $$ a(x) = A\, r(\alpha x + \beta), $$
@@ -155,6 +242,8 @@ class SoftLIF(keras.layers.Layer):
     for CIFAR-10.
     """
 
+    state_names = ("voltage", "wait")
+
     def __init__(
         self,
         tau: float = 0.05,
@@ -169,12 +258,9 @@ class SoftLIF(keras.layers.Layer):
         seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(gain, bias, amplitude, **kwargs)
         self.tau = _positive("tau", tau)
         self.refractory = _positive("refractory", refractory)
-        self.gain = _finite("gain", gain)
-        self.bias = _finite("bias", bias)
-        self.amplitude = _positive("amplitude", amplitude)
         self.smoothing = _positive("smoothing", smoothing)
         if noise not in NOISES:
             raise ValueError(f"Argument `noise` must be one of {NOISES}. Received: noise={noise!r}")
@@ -189,18 +275,19 @@ class SoftLIF(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
+    def rate(self, current: Tensor) -> Tensor:
+        return soft_lif_rate(current, self.tau, self.refractory, self.smoothing)
+
+    def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
+        return dynamics.spike_exactly(current, *state, dt, self.tau, self.refractory)
+
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        dtype = backend.standardize_dtype(inputs.dtype)
         current = self.current(inputs)
-        rate = soft_lif_rate(current, self.tau, self.refractory, self.smoothing)
+        rate = self.rate(current)
         if training and self.noise:
             # Forward the noisy rate; backward the gradient of the rate.
             rate = rate + ops.stop_gradient(self._noisy(rate, current) - rate)
-        return ops.cast(self.amplitude * rate, dtype)
-
-    def current(self, inputs):
-        r"""The current $\alpha x + \beta$ of each neuron, in float32 at least."""
-        return self.gain * dynamics.as_state(inputs) + self.bias
+        return ops.cast(self.amplitude * rate, backend.standardize_dtype(inputs.dtype))
 
     def _noisy(self, rate, current):
         if self.noise == "gaussian":
@@ -213,13 +300,83 @@ class SoftLIF(keras.layers.Layer):
             period, moment, self.noise_synapse, self.tau if self.noise == "alpha_rc" else None
         )
 
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
+    def get_config(self):
+        names = ("tau", "refractory", "smoothing", "noise", "noise_sd", "noise_synapse", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class SoftAdaptiveLIF(SoftLIF):
+    r"""LIF neurons that tire: each spike makes the next one harder, for a while.
+
+    $$ \tau \frac{dV}{dt} = -V + j - n, \qquad \tau_n \frac{dn}{dt} = -n + a \sum_i \delta(t - t_i) . $$
+
+    When $n$ is slow it settles at $a$ times the rate, and the rate under constant current solves
+
+    $$ r = r_0(j - a\, r) $$
+
+    with the rate $r_0$ of a LIF neuron, here the soft one. The solution is found by halving an interval. Its derivative
+    needs no iteration: by the implicit function theorem it is $r_0' / (1 + a\, r_0')$, where $r_0'$ is the slope at
+    $j - a\, r$.
+
+    Example:
+
+    >>> import lif, numpy as np
+    >>> hertz = dict(gain=1.0, bias=0.0, amplitude=1.0)
+    >>> j = np.array([0.0, 2.0, 5.0])
+    >>> [round(r) for r in lif.SoftLIF(**hertz)(j).numpy().tolist()]
+    [0, 28, 82]
+    >>> [round(r) for r in lif.SoftAdaptiveLIF(adaptation=0.05, **hertz)(j).numpy().tolist()]
+    [0, 14, 44]
+
+    Args:
+        adaptation: Current that a rate of 1 Hz takes away in the long run, $a$ >= 0.
+        tau_adaptation: Time constant $\tau_n$ of the recovery, in seconds, > 0. It matters for spikes only.
+        **kwargs: As for `lif.SoftLIF`.
+
+    Input shape: any.
+    Output shape: as the input.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Source: the adaptation current of Benda & Herz (2003), in the form that is linear in the rate.
+    """
+
+    state_names = ("voltage", "wait", "tiredness")
+
+    def __init__(self, adaptation: float = 0.01, tau_adaptation: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.adaptation = 0.0 if adaptation == 0 else _positive("adaptation", adaptation)
+        self.tau_adaptation = _positive("tau_adaptation", tau_adaptation)
+
+    def rate(self, current: Tensor) -> Tensor:
+        curve = self.tau, self.refractory, self.smoothing
+
+        def forward(current):
+            # u + a r(u) rises with u and is to be j, so u lies between j - a r(j) and j.
+            low, high = current - self.adaptation * _rate_and_slope(current, *curve)[0], current
+            for _ in range(30):
+                middle = 0.5 * (low + high)
+                is_low = middle + self.adaptation * _rate_and_slope(middle, *curve)[0] < current
+                low, high = ops.where(is_low, middle, low), ops.where(is_low, high, middle)
+            rate, slope = _rate_and_slope(high, *curve)
+            return (rate,), lambda gradient: (gradient * slope / (1.0 + self.adaptation * slope),)
+
+        return custom_gradient(forward, ops.convert_to_tensor(current))[0]
+
+    def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
+        *membrane, tiredness = state
+        spikes, membrane = super().step(current - tiredness, membrane, dt)
+        kept = math.exp(-dt / self.tau_adaptation)
+        return spikes, (*membrane, kept * tiredness + (1.0 - kept) * (self.adaptation / dt) * spikes)
 
     def get_config(self):
-        names = ("tau", "refractory", "gain", "bias", "amplitude", "smoothing")
-        names += ("noise", "noise_sd", "noise_synapse", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return {
+            **super().get_config(),
+            "adaptation": self.adaptation,
+            "tau_adaptation": self.tau_adaptation,
+        }
 
 
 def _filtered_train(period, moment, synapse, membrane=None):
@@ -244,7 +401,7 @@ class SpikingRun(NamedTuple):
 def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) -> "SpikingNetwork":
     r"""Turn a trained rate network into a spiking one, with the same weights.
 
-    Every `SoftLIF` becomes LIF neurons,
+    Every `SoftNeuron` becomes the neurons it stands for, by its own `step`. For `SoftLIF` these are LIF neurons,
 
     $$ \tau \frac{dV}{dt} = -V + j, \qquad j = \alpha x + \beta, $$
 
@@ -252,11 +409,12 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
     current that is constant within the step; the spike's moment inside the step is found too, and the neuron begins to
     integrate again exactly $t_\text{ref}$ after it, so that the rate under constant current is that of `lif.lif_rate`.
     Each spike is seen by the next layers through the alpha synapse $h(t) = t/\tau_s^2\, e^{-t/\tau_s}$, times the
-    amplitude. All other layers stay as they are and act in every step; those before the first `SoftLIF` only once, as
-    the input is constant.
+    amplitude. All other layers stay as they are and act in every step; those before the first `SoftNeuron` only once,
+    as the input is constant.
 
     Args:
-        model: A `Sequential` or functional model with one input and one output, and `SoftLIF` layers.
+        model: A `Sequential` or functional model with one input and one output, and with `SoftNeuron` layers, for
+            instance `SoftLIF`.
         dt: Length of a step, in seconds, > 0. A neuron fires at most once a step.
         synapse: Time constant $\tau_s$, in seconds, > 0, or 0 for none.
 
@@ -264,7 +422,7 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
         A `SpikingNetwork`; its method `run` shows it inputs.
 
     Raises:
-        ValueError: If an argument is out of its range, or the model has no `SoftLIF` layer.
+        ValueError: If an argument is out of its range, or the model has no `SoftNeuron` layer.
 
     Example:
 
@@ -286,8 +444,10 @@ class SpikingNetwork:
     def __init__(self, model: keras.Model, dt: float, synapse: float):
         self.dt = _positive("dt", dt)
         self.synapse = 0.0 if synapse == 0 else _positive("synapse", synapse)
-        if not any(isinstance(layer, SoftLIF) for layer in model.layers):
-            raise ValueError(f"Argument `model` must have a SoftLIF layer. Received: {model.name}")
+        if not any(isinstance(layer, SoftNeuron) for layer in model.layers):
+            raise ValueError(
+                f"Argument `model` must have a SoftNeuron layer such as SoftLIF. Received: {model.name}"
+            )
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(f"Argument `model` must have one input and one output. Received: {model.name}")
         self.model = model
@@ -306,7 +466,7 @@ class SpikingNetwork:
 
         Returns:
             `SpikingRun(outputs, rates)`: the model's output in each step, shape `(examples, steps, ...)`, and for each
-            `SoftLIF`, by name, the mean firing rate of its neurons in Hz.
+            `SoftNeuron`, by name, the mean firing rate of its neurons in Hz.
 
         Raises:
             ValueError: If `seconds` is less than a step.
@@ -338,7 +498,7 @@ class SpikingNetwork:
         neurons = []
 
         def spiking(layer):
-            if not isinstance(layer, SoftLIF):
+            if not isinstance(layer, SoftNeuron):
                 return layer  # the same layer, so the same weights
             neurons.append(_SpikingNeurons(layer, self.dt, self.synapse, steps, batch_size))
             return neurons[-1]
@@ -371,7 +531,7 @@ class SpikingNetwork:
 
 
 class _SpikingNeurons(keras.layers.Layer):
-    """The spiking neurons that a `SoftLIF` stands for, with their synapses: `steps` steps in each call.
+    """The spiking neurons that a `SoftNeuron` stands for, with their synapses: `steps` steps in each call.
 
     The step of an example is folded into the batch axis, `(batch * steps, *units)`, so that any Keras layer can follow.
     """
@@ -383,21 +543,25 @@ class _SpikingNeurons(keras.layers.Layer):
 
     def build(self, input_shape):
         shape = (self.batch_size, *input_shape[1:])
-        names = ("voltage", "wait", "spike_count", "synapse_1", "synapse_2")
-        self.state = [
-            self.add_weight(name=n, shape=shape, initializer="zeros", dtype="float32", autocast=False)
-            for n in names
-        ]
+
+        def zeros(name):
+            return self.add_weight(
+                name=name, shape=shape, initializer="zeros", dtype="float32", autocast=False
+            )
+
+        self.neurons = [zeros(name) for name in self.soft.state_names]
+        self.spike_count = zeros("spike_count")
+        self.synapses = [zeros("synapse_1"), zeros("synapse_2")]
 
     def rest(self):
-        """The potentials, what is left of refractory periods, and the synapses: all to zero."""
-        for variable in self.state:
+        """All that the neurons and the synapses remember: to zero."""
+        for variable in (*self.neurons, self.spike_count, *self.synapses):
             variable.assign(ops.zeros(variable.shape))
 
     def take_spike_counts(self):
         """Spikes of each neuron for each example since the last call."""
-        counts = ops.convert_to_numpy(self.state[2])
-        self.state[2].assign(ops.zeros(counts.shape))
+        counts = ops.convert_to_numpy(self.spike_count)
+        self.spike_count.assign(ops.zeros(counts.shape))
         return counts
 
     def call(self, x):
@@ -406,20 +570,17 @@ class _SpikingNeurons(keras.layers.Layer):
         is_constant = x.shape[0] == self.batch_size
         current = ops.reshape(current, (self.batch_size, 1 if is_constant else self.steps, *units))
         current = ops.broadcast_to(current, (self.batch_size, self.steps, *units))
-        voltage, wait, count, first, second = self.state
-        spikes, new_voltage, new_wait = dynamics.spike_exactly(
-            current, voltage, wait, self.dt, self.soft.tau, self.soft.refractory
+        spikes, after = dynamics.run(
+            lambda current, state: self.soft.step(current, state, self.dt), current, self.neurons
         )
-        voltage.assign(new_voltage)
-        wait.assign(new_wait)
-        count.assign(count + ops.sum(spikes, axis=1))
+        for variable, value in zip(self.neurons, after, strict=True):
+            variable.assign(value)
+        self.spike_count.assign(self.spike_count + ops.sum(spikes, axis=1))
         output = spikes * (self.soft.amplitude / self.dt)
         if self.synapse:
-            output, new_first, new_second = dynamics.alpha_synapse(
-                output, first, second, self.dt / self.synapse
-            )
-            first.assign(new_first)
-            second.assign(new_second)
+            output, *after = dynamics.alpha_synapse(output, *self.synapses, self.dt / self.synapse)
+            for variable, value in zip(self.synapses, after, strict=True):
+                variable.assign(value)
         return ops.cast(ops.reshape(output, (-1, *units)), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):

@@ -190,8 +190,11 @@ def compiled(function, x):
 
 def spikes_of(currents, dt, tau, refractory):
     def run(x):
+        def step(current, state):
+            return dynamics.spike_exactly(current, *state, dt, tau, refractory)
+
         zeros = ops.zeros_like(x[:, 0])
-        return dynamics.spike_exactly(x, zeros, zeros, dt, tau, refractory)[0]
+        return dynamics.run(step, x, (zeros, zeros))[0]
 
     return compiled(run, currents)
 
