@@ -9,7 +9,7 @@ starts from. `lif.reference` holds the same rules in plain NumPy.
 from . import coarse, datasets, dynamics, reference, results, soft, surrogates
 from .coarse import CoarseLIF, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
-from .layers import LIF, LeakyIntegrator, RecurrentLIF
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
 from .monitor import FiringRates, firing_rates
 from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
 
@@ -29,6 +29,7 @@ __all__ = [
     "SoftLIF",
     "SoftNeuron",
     "SpikingNetwork",
+    "TimeDistributed",
     "coarse",
     "datasets",
     "dynamics",

@@ -14,7 +14,7 @@ from keras import ops
 from . import dynamics, surrogates
 from .backend import Tensor
 from .encoders import _TimeEncoder
-from .layers import LIF, check_rank, is_number
+from .layers import LIF, check_rank, is_number, over_time
 
 # An intensity of 1 must fire an analog neuron in every step, with a tenth to spare.
 ANALOG_GAIN = 1.1
@@ -279,14 +279,11 @@ def _continuous_network(shape, stages, substeps):
 
 def _apply_twin(layer, y, twins):
     """`layer(y)` by a copy of the layer, which joins `twins`; over time at once, where Keras would unroll the steps."""
-    over_time = isinstance(layer, keras.layers.TimeDistributed)
-    layer = layer.layer if over_time else layer
+    distributed = isinstance(layer, keras.layers.TimeDistributed)
+    layer = layer.layer if distributed else layer
     twin = type(layer).from_config(layer.get_config())
     twins.append((twin, layer))
-    if not over_time:
-        return twin(y)
-    merged = twin(ops.reshape(y, (-1, *y.shape[2:])))
-    return ops.reshape(merged, (-1, y.shape[1], *merged.shape[1:]))
+    return over_time(twin, y) if distributed else twin(y)
 
 
 def _neurons(leak, substeps, threshold=1.0):

@@ -306,6 +306,42 @@ class LeakyIntegrator(_Leaky):
         return {**super().get_config(), "return_sequences": self.return_sequences}
 
 
+@keras.saving.register_keras_serializable(package="lif")
+class TimeDistributed(keras.layers.TimeDistributed):
+    r"""A layer without memory, such as a convolution, applied to every step: `keras.layers.TimeDistributed`, faster.
+
+    Keras applies the layer to one step after the other. Here time is folded into the batch, the layer sees
+    `batch * time` examples at once, and time is unfolded again. For a layer that treats each example by itself nothing
+    else changes. Batch normalisation averages over the steps too.
+
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> film = np.zeros((2, 5, 28, 28, 1), "float32")
+    >>> lif.TimeDistributed(keras.layers.Conv2D(6, 5))(film).shape
+    TensorShape([2, 5, 24, 24, 6])
+
+    Args:
+        layer: The Keras layer to apply.
+        **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Input shape: `(batch, time, *dims)`; `batch` and `time` may be unknown and may vary.
+    Output shape: `(batch, time, *units)`, with the shape `(batch, *units)` that the layer makes of `(batch, *dims)`.
+
+    Raises:
+        ValueError: If `layer` is no Keras layer.
+    """
+
+    def call(self, inputs):
+        return over_time(self.layer, inputs)
+
+
+def over_time(layer, x):
+    """`layer` applied to every step of `x` at once."""
+    y = layer(ops.reshape(x, (-1, *x.shape[2:])))
+    return ops.reshape(y, (-1, ops.shape(x)[1], *y.shape[1:]))
+
+
 def check_rank(layer, input_shape):
     """Refuses inputs without a time axis or units."""
     if len(input_shape) < 3:

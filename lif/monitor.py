@@ -5,11 +5,12 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
+from .coarse import CoarseLIF
 from .layers import LIF
 
 
 def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
-    r"""Spikes per step of every LIF unit, $r = \frac{1}{B T} \sum_{b, t} s_t$, averaged over a batch.
+    r"""Spikes per step of every `LIF` and `CoarseLIF` unit, $r = \frac{1}{B T} \sum_{b, t} s_t$, averaged over a batch.
 
     Args:
         model: A built `Sequential` or functional Keras model.
@@ -19,7 +20,7 @@ def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
         A dict, name of the layer -> array of the shape of its units, rates between 0 and 1.
 
     Raises:
-        ValueError: If the model has no `lif.LIF` layer.
+        ValueError: If the model has no `lif.LIF` or `lif.CoarseLIF` layer.
 
     Example:
 
@@ -28,10 +29,14 @@ def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
     >>> lif.firing_rates(model, np.full((1, 10, 3), 0.5))["hidden"].tolist()
     [0.5, 0.5, 0.5]
     """
-    hidden = [layer for layer in model.layers if isinstance(layer, LIF)]
+    hidden = [layer for layer in model.layers if isinstance(layer, LIF | CoarseLIF)]
     if not hidden:
-        raise ValueError(f"Argument `model` must have a lif.LIF layer. Received: layers {model.layers}")
-    outputs = [layer.output[0] if layer.return_potential else layer.output for layer in hidden]
+        raise ValueError(
+            f"Argument `model` must have a lif.LIF or lif.CoarseLIF layer. Received: layers {model.layers}"
+        )
+    outputs = [
+        layer.output[0] if isinstance(layer.output, list | tuple) else layer.output for layer in hidden
+    ]
     spikes = keras.Model(model.inputs, outputs)(ops.convert_to_tensor(x), training=False)
     spikes = spikes if isinstance(spikes, list | tuple) else [spikes]
     rates = [np.asarray(ops.convert_to_numpy(ops.mean(ops.cast(s, "float32"), axis=(0, 1)))) for s in spikes]

@@ -222,3 +222,38 @@ def test_convolutional_neurons():
     model.compile("adam", "mse", jit_compile=False)
     model.fit(np.ones((2, 5, 8, 8, 1)), np.ones((2, 2)), verbose=0)
     assert model.predict(np.ones((2, 3, 8, 8, 1)), verbose=0).shape == (2, 2)
+
+
+def test_time_distributed_equals_keras_own(tmp_path):
+    """If this fails, steps are mixed with examples when time is folded into the batch."""
+    x = RNG.normal(size=(3, 4, 6, 6, 2)).astype("float32")
+
+    def model_with(wrapper, steps):
+        return keras.Sequential(
+            [layers.Input((steps, 6, 6, 2)), wrapper(layers.Conv2D(4, 3)), lif.CoarseLIF(4.0)]
+        )
+
+    ours = model_with(lif.TimeDistributed, None)
+    for steps in (4, 1):  # Keras' own is built for each number of steps, ours takes any
+        keras_own = model_with(layers.TimeDistributed, steps)
+        keras_own.set_weights(ours.get_weights())
+        spikes = ours.predict(x[:, :steps], verbose=0)
+        assert spikes.shape == (3, steps, 4, 4, 4) and spikes.any()
+        assert np.array_equal(spikes, keras_own.predict(x[:, :steps], verbose=0))
+    model = keras.Sequential([ours, lif.LeakyIntegrator()])
+    model.compile("sgd", "mse", jit_compile=False)
+    before = ours.get_weights()[0]
+    model.fit(x, np.ones((3, 4, 4, 4)), verbose=0)
+    assert not np.array_equal(before, ours.get_weights()[0])
+    ours.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.array_equal(loaded.predict(x, verbose=0), ours.predict(x, verbose=0))
+
+
+def test_time_distributed_trains_the_layer_in_training_only():
+    """Dropout must drop in training and not in inference; batch statistics must run over time."""
+    x = np.ones((2, 3, 50), "float32")
+    dropout = lif.TimeDistributed(layers.Dropout(0.5))
+    assert np.array_equal(dropout(x), x) and not np.array_equal(dropout(x, training=True), x)
+    normalised = ops.convert_to_numpy(lif.TimeDistributed(layers.BatchNormalization())(X, training=True))
+    assert normalised.mean((0, 1)) == pytest.approx(np.zeros(6), abs=1e-5)

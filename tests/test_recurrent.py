@@ -129,6 +129,9 @@ def test_firing_rates_are_those_of_the_layers():
     )
     with pytest.raises(ValueError, match="lif.LIF"):
         lif.firing_rates(keras.Sequential([keras.Input((3,)), layers.Dense(1)]), x)
+    coarse = keras.Sequential([inputs, lif.CoarseLIF(4.0, name="coarse")])
+    spikes = ops.convert_to_numpy(coarse(2 * x))
+    assert lif.firing_rates(coarse, 2 * x)["coarse"] == pytest.approx(spikes.mean((0, 1))) and spikes.any()
 
 
 @pytest.mark.parametrize(("scale", "word"), [(0.0, "silent"), (100.0, "nearly every step"), (0.3, None)])
