@@ -10,7 +10,7 @@ from . import coarse, datasets, dynamics, reference, results, soft, surrogates
 from .coarse import CoarseLIF, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
-from .monitor import FiringRates, firing_rates
+from .monitor import FiringRates, firing_rates, synapses
 from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
 
 __version__ = "0.1.0"
@@ -41,5 +41,6 @@ __all__ = [
     "soft",
     "soft_lif_rate",
     "surrogates",
+    "synapses",
     "to_spiking",
 ]

@@ -1,12 +1,19 @@
-"""Firing rates of a network while it trains, and plain words when a layer is silent or always on."""
+"""What a network does: firing rates while it trains, plain words when a layer is silent or always on, synapses."""
+
+import math
+from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 from numpy.typing import ArrayLike
 
 from .coarse import CoarseLIF
-from .layers import LIF
+from .layers import LIF, LeakyIntegrator, RecurrentLIF
+from .soft import SoftNeuron
+
+DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+COUNTED = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, *DEPTHWISE)
 
 
 def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
@@ -105,3 +112,91 @@ threshold, a smaller leak, more steps, or, where some current arrives, a surroga
             if words and words != self._said.get(name):  # once, not after every epoch
                 print(words)
             self._said[name] = words
+
+
+class Synapses(NamedTuple):
+    """What a layer of weights adds to the cost of a network: see `lif.synapses`."""
+
+    count: int
+    source: str | None
+
+
+def synapses(model: keras.Model) -> dict[str, Synapses]:
+    r"""Counts the synapses of a network, layer by layer, and says whose spikes they carry.
+
+    A dense network uses each synapse in every pass, for one multiply-accumulate. A spiking one uses it when the neuron
+    before it fires: with $n_\ell$ synapses behind neurons that fire at the mean rate $\bar r_\ell$,
+    $\sum_\ell \bar r_\ell\, n_\ell$ synaptic operations in a second (or a step). A convolution counts each place of its
+    window, those on the padding included, as is usual. Pooling has no weights and passes the mean rate on.
+
+    Args:
+        model: A built `Sequential` or functional model, of neurons that are `lif.LIF`, `lif.CoarseLIF` or
+            `lif.SoftNeuron` layers and of dense and convolutional layers, perhaps in `TimeDistributed`. Numbers are for
+            one example and one step. A layer of your own that has weights says its number in an attribute `synapses`.
+
+    Returns:
+        A dict, name of the layer of weights -> `Synapses(count, source)`. The source is the name of the layer of
+        neurons before it, or `None` for the input, encoded or not. A `RecurrentLIF` is its own source.
+
+    Raises:
+        ValueError: If a layer's synapses cannot be counted, or listen to several layers of neurons.
+
+    Example:
+
+    >>> import keras, lif
+    >>> hidden = [keras.layers.Dense(8, name="in"), lif.SoftLIF(name="hidden")]
+    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3, name="out")])
+    >>> lif.synapses(model)
+    {'in': Synapses(count=32, source=None), 'out': Synapses(count=24, source='hidden')}
+    """
+    has_time = any(isinstance(layer, LIF | CoarseLIF) for layer in model.layers)
+    found, known = {}, {}
+
+    def sources(tensor):
+        """Names of the layers of neurons whose output reaches a tensor; None among them for the input."""
+        operation, index, _ = tensor._keras_history
+        if (operation.name, index) in known:
+            return known[operation.name, index]
+        node = operation._inbound_nodes[index]
+        heard = set().union(*map(sources, node.input_tensors)) or {None}
+        if isinstance(operation, LIF | CoarseLIF | SoftNeuron):
+            heard = {operation.name}
+        count = _count(operation, node.output_tensors[0].shape, has_time)
+        if count and len(heard) > 1:
+            raise ValueError(
+                "Each layer of weights in argument `model` must listen to one layer of neurons, or to the input. "
+                f"Received: layer {operation.name!r}, which listens to {sorted(map(str, heard))}"
+            )
+        if count:  # a layer that is used twice has its synapses twice
+            before = found.get(operation.name, (0,))[0]
+            found[operation.name] = Synapses(before + count, *heard)
+        known[operation.name, index] = heard
+        return heard
+
+    for output in model.outputs:
+        sources(output)
+    return found
+
+
+def _count(operation, shape, has_time):
+    """The synapses of a layer, given the shape of its output: its weights times the places of their use."""
+    layer, units = operation, shape[1:]
+    if isinstance(layer, layers.TimeDistributed):
+        layer, units = layer.layer, shape[2:]
+    elif isinstance(layer, layers.Dense) and has_time and len(units) > 1:
+        units = shape[2:]
+    if hasattr(layer, "synapses"):
+        return layer.synapses
+    if isinstance(layer, RecurrentLIF):
+        return math.prod(shape[2:]) * shape[-1]
+    if isinstance(layer, COUNTED) and None not in units:
+        kernel = layer.kernel.shape
+        channels = math.prod(kernel[-2:]) if isinstance(layer, DEPTHWISE) else kernel[-1]
+        return math.prod(kernel) * math.prod(units) // channels
+    is_silent = isinstance(layer, LIF | LeakyIntegrator)  # a trained leak is no synapse
+    if is_silent or all(len(w.shape) < 2 for w in getattr(layer, "weights", ())):
+        return 0
+    raise ValueError(
+        "Argument `model` must have layers whose synapses can be counted: Dense, Conv, DepthwiseConv, TimeDistributed "
+        f"of these, for places of a known number, or with an attribute `synapses`. Received: {operation}"
+    )
