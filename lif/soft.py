@@ -119,10 +119,10 @@ class SoftNeuron(keras.layers.Layer):
     >>> class Integrator(lif.SoftNeuron):
     ...     state_names = ("voltage",)
     ...
-    ...     def rate(self, current: Tensor) -> Tensor:
+    ...     def rate(self, current):
     ...         return ops.softplus(20.0 * current) / 20.0
     ...
-    ...     def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
+    ...     def step(self, current, state, dt):
     ...         voltage = ops.maximum(state[0] + dt * current, 0.0)
     ...         spikes = ops.cast(voltage >= 1.0, "float32")
     ...         return spikes, (voltage - spikes,)
