@@ -12,6 +12,7 @@ from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, Populatio
 from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
 from .monitor import FiringRates, firing_rates, synapses
 from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
+from .sweeps import sweep
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ __all__ = [
     "soft",
     "soft_lif_rate",
     "surrogates",
+    "sweep",
     "synapses",
     "to_spiking",
 ]

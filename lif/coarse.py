@@ -15,6 +15,7 @@ from . import dynamics, surrogates
 from .backend import Tensor
 from .encoders import _TimeEncoder
 from .layers import LIF, check_rank, is_number, over_time
+from .progress import progress
 
 # An intensity of 1 must fire an analog neuron in every step, with a tenth to spare.
 ANALOG_GAIN = 1.1
@@ -205,7 +206,7 @@ def simulate_continuous(
     analog = stages[0][1].analog_input
     rng = np.random.default_rng(seed)
     network, found = None, []
-    for start in range(0, len(x), batch_size):
+    for start in progress(range(0, len(x), batch_size), unit="batch"):
         y = ops.convert_to_tensor(x[start : start + batch_size])
         for each in before:
             y = each(y, training=False)

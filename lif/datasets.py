@@ -26,6 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .progress import progress
+
 _TIMEOUT = 5  # seconds without an answer, so that a machine without a network finds out soon
 _CHUNK = 1 << 18
 
@@ -550,8 +552,6 @@ def _size(path):
 
 def _fetch(url, part):
     """Append to `part` what it lacks; raise an `OSError` if the connection ends before the file does."""
-    from tqdm.auto import tqdm
-
     start = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
@@ -569,7 +569,7 @@ def _fetch(url, part):
         # bytes.
         with (
             open(part, "r+b" if start else "wb") as out,
-            tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=part.stem, leave=False) as bar,
+            progress(total=total, initial=start, unit="B", unit_scale=True, desc=part.stem) as bar,
         ):
             out.seek(start)
             while chunk := response.read(_CHUNK):
@@ -664,11 +664,10 @@ def _read_cifar10_npz(path):
 def _read_flowers(path, rows, size):
     """The pictures numbered `rows` (from 0), in that order."""
     from PIL import Image
-    from tqdm.auto import tqdm
 
     place = {f"image_{row + 1:05}.jpg": i for i, row in enumerate(rows)}
     x = np.empty((len(rows), size, size, 3), np.uint8)
-    with tarfile.open(path) as tar, tqdm(total=len(rows), unit="picture", leave=False) as bar:
+    with tarfile.open(path) as tar, progress(total=len(rows), unit="picture") as bar:
         for member in tar:
             i = place.get(Path(member.name).name)
             if i is not None and member.isfile():

@@ -162,34 +162,34 @@ def dumps(run):
 
 
 def _entry(name, value):
-    plain = _plain(name, value)
-    if isinstance(plain, (bool, int, float, str, dict)):
-        return plain
-    if not isinstance(plain, list):
+    entry = plain(name, value)
+    if isinstance(entry, (bool, int, float, str, dict)):
+        return entry
+    if not isinstance(entry, list):
         raise TypeError(f"{name} must be a number, a string, a sequence or a dict, received {value!r}")
-    if not plain:
+    if not entry:
         raise ValueError(f"{name} must hold at least one value, received an empty sequence")
-    if not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in plain):
-        return plain
-    values = np.array(plain, dtype=float)
+    if not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in entry):
+        return entry
+    values = np.array(entry, dtype=float)
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return {"mean": float(values.mean()), "sd": sd, "n": len(values), "values": plain}
+    return {"mean": float(values.mean()), "sd": sd, "n": len(values), "values": entry}
 
 
-def _plain(name, value):
+def plain(name: str, value: Any) -> Any:
     """The value in JSON's own types, every number in it finite."""
     if isinstance(value, dict):
-        return {str(key): _plain(name, item) for key, item in value.items()}
+        return {str(key): plain(name, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(name, item) for item in value]
+        return [plain(name, item) for item in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(name, value.tolist())
+        return plain(name, value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} must be finite, received {value}")
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(value, "__array__"):  # a backend's tensor
-        return _plain(name, np.asarray(value))
+        return plain(name, np.asarray(value))
     raise TypeError(f"{name} must be a number, a string, a sequence or a dict, received {value!r}")
 
 

@@ -13,6 +13,7 @@ from keras import backend, ops
 from . import dynamics
 from .backend import Tensor, custom_gradient
 from .layers import is_number
+from .progress import progress
 
 NOISES = (None, "gaussian", "alpha", "alpha_rc")
 
@@ -478,7 +479,7 @@ class SpikingNetwork:
         network, neurons = self._build(batch_size, at_once)
         spikes = {each.name: 0.0 for each in neurons}
         outputs = []
-        for start in range(0, len(x), batch_size):
+        for start in progress(range(0, len(x), batch_size), unit="batch"):
             batch = np.asarray(x[start : start + batch_size])
             shown = np.pad(batch, [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1))
             if start == 0 or not keep_state:

@@ -1,0 +1,128 @@
+"""Many runs of one function, seeds times settings, in parallel and each in a file: none is lost, none repeated."""
+
+import hashlib
+import itertools
+import json
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .progress import progress
+from .results import dumps, plain, write
+
+
+def sweep(
+    function: Callable[..., Any],
+    grid: Mapping[str, Iterable] | Iterable[Mapping[str, Any]],
+    folder: str | Path,
+    jobs: int = 1,
+    backend: str = "loky",
+) -> list[tuple[dict, Any]]:
+    """Call `function(**setting)` for every setting of a grid, and keep each result in a file of its own.
+
+    A run's file is named after its setting and written whole when the run has ended, by the process that ran it.
+    A sweep that was interrupted goes on where it stopped: what has a file is read and not run again. The file knows
+    the setting, not the function. After a change of the function, take another folder.
+
+    A run that raises an exception does not stop the others. They are all finished first, then the settings that
+    failed are reported; the next call tries only these again.
+
+    Args:
+        function: Takes a setting's values by name, and everything random in it from them (a `seed`). Returns numbers,
+            strings, arrays or lists or dicts of these.
+        grid: Names and their values, of which all combinations are run; or a list of settings.
+        folder: Where the files go. On a cluster, a folder that all machines share.
+        jobs: Runs at once; -1 for one on each core.
+        backend: Where they run, by joblib's name: `"loky"` for processes on this machine, `"threading"`, or a cluster,
+            `"dask"` (with a `dask.distributed.Client`) or `"ray"` (after `ray.util.joblib.register_ray()`).
+
+    Returns:
+        A list of `(setting, result)` in the order of the grid. Arrays come back as lists.
+
+    Raises:
+        RuntimeError: If runs failed: names each setting, with the end of its traceback.
+        ValueError: If the grid holds no setting.
+        ImportError: If joblib is not installed (`pip install joblib`).
+
+    Example:
+
+    >>> import lif, numpy as np, tempfile
+    >>> def rate(leak, seed):
+    ...     spikes = lif.LIF(leak)(lif.PoissonEncoder(steps=50, seed=seed)(np.array([[0.4]])))
+    ...     return {"rate": float(spikes.numpy().mean())}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = lif.sweep(rate, {"leak": [0.0, 0.5], "seed": [0, 1]}, folder)
+    >>> [setting for setting, result in found][:3]
+    [{'leak': 0.0, 'seed': 0}, {'leak': 0.0, 'seed': 1}, {'leak': 0.5, 'seed': 0}]
+    """
+    import joblib
+
+    settings = _settings(grid)
+    files = [Path(folder) / _file_name(setting) for setting in settings]
+    missing = [(s, f) for s, f in zip(settings, files, strict=True) if not f.exists()]
+
+    with progress(total=len(settings), initial=len(settings) - len(missing), unit="run") as bar:
+
+        class Parallel(joblib.Parallel):
+            """Moves the bar when runs have ended, whichever backend they ran on."""
+
+            moved = 0
+
+            def print_progress(self):
+                bar.update(self.n_completed_tasks - self.moved)
+                self.moved = self.n_completed_tasks
+
+        with joblib.parallel_config(backend=backend, n_jobs=jobs):
+            # One run at a time: a worker that dies takes no others with it, and no core waits for a long batch.
+            runs = Parallel(batch_size=1)(joblib.delayed(_run)(function, *each) for each in missing)
+    failures = []
+    for (setting, file), (run, failure) in zip(missing, runs, strict=True):
+        if failure:
+            failures.append(f"{_in_words(setting)}\n{failure}")
+        elif not file.exists():  # the worker's disk is not ours
+            write(file, dumps(run))
+    if failures:
+        raise RuntimeError(
+            f"{len(failures)} of {len(settings)} runs failed; the others are kept in {folder}\n"
+            + "\n".join(failures)
+        )
+    return [
+        (s, json.loads(f.read_text(encoding="utf-8"))["result"]) for s, f in zip(settings, files, strict=True)
+    ]
+
+
+def _run(function, setting, file):
+    """One run, and its file: `(run, None)`, or `(None, what went wrong)`."""
+    start = time.perf_counter()
+    try:
+        result = plain("result", function(**setting))
+        run = {"setting": setting, "result": result, "seconds": time.perf_counter() - start}
+        write(file, dumps(run))
+        return run, None
+    except Exception:
+        return None, traceback.format_exc(limit=-3).rstrip()
+
+
+def _settings(grid):
+    """The settings of a grid, in JSON's own types, so that a setting and what a file says of it are equal."""
+    if isinstance(grid, Mapping):
+        settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    else:
+        settings = [dict(setting) for setting in grid]
+    if not settings:
+        raise ValueError(f"Argument `grid` must hold one setting at least. Received: {grid!r}")
+    return plain("grid", settings)
+
+
+def _in_words(setting):
+    return ", ".join(f"{name}={value}" for name, value in setting.items())
+
+
+def _file_name(setting):
+    """The setting for the eye, as far as it fits, and a key made of all of it, whatever the order of its names."""
+    key = hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()[:12]
+    words = re.sub(r"[^\w.=-]+", "_", _in_words(setting))[:80]
+    return f"{words}-{key}.json"

@@ -1,0 +1,162 @@
+"""Sweeps: what a user relies on when runs take hours. Nothing is lost, nothing repeated."""
+
+import json
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from joblib._parallel_backends import ThreadingBackend
+
+import lif
+from lif import progress, sweeps
+
+GRID = {"leak": [0.1, 0.5], "seed": [0, 1, 2]}
+
+
+def noisy(leak, seed):
+    """A run whose result depends on its setting alone."""
+    return {"rate": leak * np.random.default_rng(seed).uniform(size=3), "seed": np.int64(seed)}
+
+
+@pytest.mark.parametrize(("jobs", "backend"), [(2, "loky"), (3, "threading")])
+def test_results_do_not_depend_on_the_number_of_jobs(tmp_path, jobs, backend):
+    """If this fails, a sweep on a larger machine finds something else."""
+    alone = lif.sweep(noisy, GRID, tmp_path / "alone")
+    together = lif.sweep(noisy, GRID, tmp_path / "together", jobs=jobs, backend=backend)
+    assert alone == together
+    assert [setting for setting, _ in alone] == [{"leak": a, "seed": s} for a in (0.1, 0.5) for s in range(3)]
+    assert alone[4][1] == {"rate": noisy(0.5, 1)["rate"].tolist(), "seed": 1}
+
+
+def test_an_interrupted_sweep_goes_on_where_it_stopped(tmp_path):
+    """If this fails, a night's runs are lost with the night, or made twice."""
+    called = []
+
+    def interrupted(leak, seed):
+        if len(called) == 4:
+            raise KeyboardInterrupt
+        called.append((leak, seed))
+        return noisy(leak, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        lif.sweep(interrupted, GRID, tmp_path)
+    assert len(list(tmp_path.glob("*.json"))) == len(called) == 4
+
+    def remaining(leak, seed):
+        assert (leak, seed) not in called
+        return noisy(leak, seed)
+
+    assert lif.sweep(remaining, GRID, tmp_path) == lif.sweep(noisy, GRID, tmp_path / "afresh")
+
+
+def test_a_failing_run_is_named_and_loses_no_other(tmp_path):
+    """If this fails, one bad setting costs all the others, or nobody knows which it was."""
+
+    def sometimes(leak, seed):
+        if leak == 0.5 and seed == 1:
+            raise ZeroDivisionError("no such leak")
+        return noisy(leak, seed)
+
+    with pytest.raises(
+        RuntimeError, match=r"(?s)1 of 6 runs failed.*leak=0.5, seed=1\n.*ZeroDivisionError: no such"
+    ):
+        lif.sweep(sometimes, GRID, tmp_path, jobs=2, backend="threading")
+    assert len(list(tmp_path.glob("*.json"))) == 5
+    assert lif.sweep(noisy, GRID, tmp_path) == lif.sweep(noisy, GRID, tmp_path / "afresh")
+
+
+def test_a_result_that_no_file_can_hold_is_a_failure(tmp_path):
+    """If this fails, a model or a NaN is written as something else, and read as a result."""
+    for bad in (object(), float("nan")):
+        with pytest.raises(RuntimeError, match="seed=0"):
+            lif.sweep(lambda seed, bad=bad: bad, {"seed": [0]}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_says_which_setting_it_belongs_to(tmp_path):
+    """If this fails, nobody can tell the files apart, or two settings share one."""
+    settings = [
+        {"leak": 0.1, "name": "a/b c"},
+        {"name": "a/b c", "leak": 0.1},
+        {"leak": 0.1, "name": "a:b c"},
+    ]
+    found = lif.sweep(lambda leak, name: name, settings, tmp_path)
+    assert [result for _, result in found] == ["a/b c", "a/b c", "a:b c"]
+    files = sorted(tmp_path.glob("leak=0.1_name=a_b_c-*.json"))
+    assert len(files) == 2  # the names' order means nothing
+    assert [json.loads(f.read_text())["setting"]["leak"] for f in files[:1]] == [0.1]
+
+
+def test_any_backend_that_joblib_knows_by_name(tmp_path):
+    """If this fails, a sweep does not run on a cluster, or needs its workers to write where we read."""
+    handled = []
+
+    class Cluster(ThreadingBackend):
+        """Threads that pass for another machine's: what they write on its disk is not seen here."""
+
+        def submit(self, func, callback=None):
+            handled.append(func)
+            return super().submit(func, callback)
+
+        apply_async = submit
+
+    joblib.register_parallel_backend("cluster", Cluster)
+    try:
+        found = lif.sweep(noisy, GRID, tmp_path, jobs=2, backend="cluster")
+    finally:
+        from joblib.parallel import BACKENDS
+
+        del BACKENDS["cluster"]
+    assert len(handled) == 6 and found == lif.sweep(noisy, GRID, tmp_path / "here")
+
+
+def test_results_come_home_from_workers_with_a_disk_of_their_own(tmp_path, monkeypatch):
+    """If this fails, a sweep on machines that share no folder forgets what it found."""
+    monkeypatch.setattr(sweeps, "write", lambda file, text: None)
+    runs = [sweeps._run(noisy, {"leak": 0.1, "seed": 0}, tmp_path / "run.json")]
+    monkeypatch.undo()
+    monkeypatch.setattr(sweeps, "_run", lambda *_: runs[0])
+    assert (
+        lif.sweep(noisy, {"leak": [0.1], "seed": [0]}, tmp_path)[0][1]["rate"]
+        == noisy(0.1, 0)["rate"].tolist()
+    )
+
+
+def test_an_empty_grid_is_refused(tmp_path):
+    """If this fails, a misspelt grid is a sweep that seems to have succeeded."""
+    with pytest.raises(ValueError, match="`grid`"):
+        lif.sweep(noisy, {"leak": [], "seed": [0]}, tmp_path)
+
+
+def test_a_bar_appears_only_after_a_while_and_not_in_the_output(tmp_path, monkeypatch, capsys):
+    """If this fails, quick calls flicker, slow ones seem to hang, or bars get into what a program prints."""
+    lif.sweep(noisy, GRID, tmp_path / "quick")
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    lif.sweep(noisy, GRID, tmp_path / "slow")
+    out, err = capsys.readouterr()
+    assert out == "" and "0/6" in err
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_bar_counts_every_run(tmp_path, monkeypatch, jobs):
+    """If this fails, the bar stands still, or says that work is left when none is."""
+    moved = []
+
+    class Bar(progress._NoBar):
+        def update(self, n=1):
+            moved.append(n)
+
+    monkeypatch.setattr(sweeps, "progress", lambda **options: Bar(None))
+    lif.sweep(noisy, GRID, tmp_path, jobs=jobs, backend="threading")
+    assert sum(moved) == 6 and len(moved) > 1
+
+
+def test_without_tqdm_there_is_no_bar_and_no_harm(monkeypatch):
+    """If this fails, the layers' own users must install what only draws bars."""
+    for name in ("tqdm", "tqdm.auto"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with progress.progress(total=3) as bar:
+        bar.update(3)
+    assert list(progress.progress(range(3), desc="counting")) == [0, 1, 2]
