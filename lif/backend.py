@@ -30,20 +30,37 @@ def scan(
             `(batch, ...)`. Returns the next carry and a tuple of tensors to collect.
         carry: Tuple of tensors, the state before the first step.
         sequences: Tuple of tensors of shape `(batch, time, ...)`.
-        collected: Tuple of tensors of shape `(time, batch, ...)`, as an earlier scan left them; their slices follow
-            those of `sequences`.
+        collected: Tuple of tensors as an earlier scan left them; their slices follow those of `sequences`.
         reverse: Walk from the last step to the first; outputs keep their place in time.
 
     Returns:
-        The last carry, and the tuple of collected outputs, each of shape `(time, batch, ...)`: time comes first, as
-        they were made, and `batch_first` turns one round. What only another scan reads need not be turned.
+        The last carry, and the tuple of collected outputs. With TensorFlow their shape is `(time, batch, ...)`, since a
+        loop can only put slices one after the other; else it is `(batch, time, ...)`. `batch_first` makes it the latter
+        always. What only another scan reads need not be turned.
     """
     return _SCANS[BACKEND](step, carry, sequences, collected, reverse)
 
 
 def batch_first(y: Tensor) -> Tensor:
-    """`(time, batch, ...)` to `(batch, time, ...)`."""
-    return ops.swapaxes(y, 0, 1)
+    """What a scan collected, as `(batch, time, ...)`."""
+    return ops.swapaxes(y, 0, 1) if BACKEND == "tensorflow" else y
+
+
+def gate(y: Tensor, z: Tensor) -> Tensor:
+    """`y` where `z > 0`, else 0, for a finite `y`.
+
+    It is the derivative of a ReLU, for which each framework has one fast operation; a comparison and a choice are two
+    slow ones.
+    """
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.raw_ops.ReluGrad(gradients=y, features=z)
+    if BACKEND == "torch":
+        import torch
+
+        return torch.ops.aten.threshold_backward(y, z, 0)
+    return ops.where(z > 0, y, 0.0)
 
 
 def _tensorflow_scan(step, carry, sequences, collected, reverse):
@@ -72,21 +89,35 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse):
 
 
 def _jax_scan(step, carry, sequences, collected, reverse):
-    import jax
+    from jax import eval_shape, lax, numpy
 
-    time_first = *(x.swapaxes(0, 1) for x in sequences), *collected
-    return jax.lax.scan(step, carry, time_first, reverse=reverse)
+    steps = sequences[0].shape[1]
+
+    def inputs(t):
+        return tuple(lax.dynamic_index_in_dim(x, t, axis=1, keepdims=False) for x in (*sequences, *collected))
+
+    def body(i, state):
+        carry, outputs = state
+        t = steps - 1 - i if reverse else i
+        carry, made = step(carry, inputs(t))
+        put = lax.dynamic_update_index_in_dim
+        return carry, tuple(put(out, y, t, axis=1) for out, y in zip(outputs, made, strict=True))
+
+    # Written in place, batch first: turning whole sequences round, as `lax.scan` needs it, takes longer than the rule.
+    sample = eval_shape(lambda carry: step(carry, inputs(0))[1], carry)
+    outputs = tuple(numpy.zeros((y.shape[0], steps, *y.shape[1:]), y.dtype) for y in sample)
+    return lax.fori_loop(0, steps, body, (carry, outputs))
 
 
 def _python_scan(step, carry, sequences, collected, reverse):
     steps = range(sequences[0].shape[1])
     made = []
     for t in reversed(steps) if reverse else steps:
-        carry, outputs = step(carry, (*(x[:, t] for x in sequences), *(y[t] for y in collected)))
+        carry, outputs = step(carry, tuple(x[:, t] for x in (*sequences, *collected)))
         made.append(outputs)
     if reverse:
         made.reverse()
-    return carry, tuple(ops.stack(ys) for ys in zip(*made, strict=True))
+    return carry, tuple(ops.stack(ys, axis=1) for ys in zip(*made, strict=True))
 
 
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}

@@ -34,12 +34,13 @@ from typing import NamedTuple
 
 from keras import backend, ops
 
-from .backend import Tensor, batch_first, custom_gradient, scan
+from .backend import Tensor, batch_first, custom_gradient, gate, scan
 
 RESETS = ("zero", "subtract", "none")
 
 # Gradients beyond this are cut: then huge numbers have finite sums, and inf - inf, which is NaN, cannot arise.
 LARGEST = 1e30
+LARGEST_POTENTIAL = 3e38  # of float32
 
 
 class Rule(NamedTuple):
@@ -182,13 +183,14 @@ def coarse_lif(x: Tensor, rule: CoarseRule) -> Tensor:
     def forward(x):
         zeros = ops.zeros_like(as_state(x[:, 0]))
         _, (potential,) = scan(forward_step, (zeros,), (x,))
+        spikes = batch_first(ops.cast(potential >= 1.0, zeros.dtype))
 
         def backward(spike_gradient):
             _, (g,) = scan(backward_step, (zeros, zeros), (x, spike_gradient), (potential,), reverse=True)
-            before = ops.concatenate([zeros[None], potential[:-1]])
-            return (batch_first(ops.cast(ops.where(before >= 1.0, reset_gain, input_gain) * g, dtype)),)
+            before = ops.concatenate([zeros[:, None], spikes[:, :-1]], axis=1)
+            return (ops.cast(ops.where(before > 0, reset_gain, input_gain) * batch_first(g), dtype),)
 
-        return (batch_first(ops.cast(potential >= 1.0, dtype)),), backward
+        return (ops.cast(spikes, dtype),), backward
 
     return custom_gradient(forward, x)[0]
 
@@ -283,26 +285,34 @@ def _simulate(x, leak, kernel, rule, mask):
     state = ops.zeros_like(as_state(x[:, 0]))
     decay = 1.0 - ops.cast(leak, state.dtype)
     has_closed_steps = rule.refractory > 0 or mask is not None
+    lowest = -LARGEST_POTENTIAL if rule.floor is None else rule.floor
 
     def step(carry, inputs):
-        v, spikes, *count = carry
+        v, spikes, count = carry
         p = decay * v + as_state(inputs[0])
         if kernel:
             p = p + ops.matmul(spikes, kernel[0])
-        if rule.floor is not None:
-            p = ops.maximum(p, rule.floor)
-        if not has_closed_steps:
-            s = p >= rule.threshold
-            return (_after_reset(p, s, rule), ops.cast(s, v.dtype) if kernel else spikes), (p,)
-        awake = inputs[1] if mask is not None else True
-        is_open = ops.logical_and(count[0] == 0, awake)
-        p = ops.where(is_open, p, v)
-        s = ops.logical_and(is_open, p >= rule.threshold)
-        waited = ops.where(awake, ops.maximum(count[0] - 1, 0), count[0])
-        carry = (_after_reset(p, s, rule), ops.cast(s, v.dtype) if kernel else spikes)
-        return (*carry, ops.where(s, rule.refractory, waited)), (p, is_open)
+        p = ops.clip(p, lowest, LARGEST_POTENTIAL)
+        collect = (p,)
+        if has_closed_steps:
+            awake = inputs[1] if mask is not None else True
+            is_open = ops.logical_and(count == 0, awake)
+            p = ops.where(is_open, p, v)
+            s = ops.logical_and(is_open, p >= rule.threshold)
+            waited = ops.where(awake, ops.maximum(count - 1, 0), count)
+            count = ops.where(s, rule.refractory, waited)
+            v = _after_reset(p, s, rule)
+            collect = (p, is_open)
+        elif rule.reset == "zero":
+            v = gate(p, rule.threshold - p)
+        else:
+            v = _after_reset(p, p >= rule.threshold, rule)
+        if kernel:
+            spikes = ops.cast(s if has_closed_steps else p >= rule.threshold, v.dtype)
+        return (v, spikes, count), collect
 
-    carry = (state, state, ops.zeros_like(state, "int32")) if has_closed_steps else (state, state)
+    # What a rule has no use for is an empty tuple in the carry.
+    carry = (state, state if kernel else (), ops.zeros_like(state, "int32") if has_closed_steps else ())
     sequences = (x,) if mask is None else (x, ops.reshape(mask, ops.shape(mask) + (1,) * (len(x.shape) - 2)))
     _, (potential, *is_open) = scan(step, carry, sequences)
     return potential, is_open[0] if is_open else None
@@ -310,8 +320,9 @@ def _simulate(x, leak, kernel, rule, mask):
 
 def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradient):
     """Backward pass: the gradient of every input, and of the leak in every neuron of the batch."""
-    zeros = ops.zeros_like(potential[0])
+    zeros = ops.zeros_like(as_state(gradients[0][:, 0]))
     decay = 1.0 - ops.cast(leak, zeros.dtype)
+    has_closed_steps = is_open is not None
     # Large potentials make two products overflow: with the gradient of an attached reset, and in the sum for the leak.
     # Bounds that leave room for the sums keep inf - inf, which is NaN, from arising.
     largest, largest_term = 1e38, 1e30
@@ -321,32 +332,31 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
         e, *more = inputs[: len(gradients)]
         v, *now = inputs[len(gradients) :]
         is_open = now[0] if now else None
-        z = v - rule.threshold
-        s = _and(is_open, z >= 0)
-        slope = rule.surrogate(z)
-        if is_open is not None:
-            slope = ops.where(is_open, slope, 0.0)
+        missing = rule.threshold - v
         if leak_gradient:
+            s = _and(is_open, missing <= 0)
             leak_sum = leak_sum - ops.clip(m * _after_reset(v, s, rule), -largest_term, largest_term)
         through = decay * m if is_open is None else decay * m + closed
+        kept = _if(is_open, gate(through, missing), through) if rule.reset == "zero" else through
+        slope = _if(is_open, rule.surrogate(-missing), 0.0)
         e = as_state(e)
         if kernel:
             e = e + ops.matmul(m, ops.transpose(kernel[0]))
-        g = e * slope + (ops.where(s, 0.0, through) if rule.reset == "zero" else through)
+        g = e * slope + kept
         if more:
             g = g + as_state(more[0])
         if not rule.detach_reset and rule.reset != "none":
             g = ops.clip(
                 g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest
             )
-        passes = is_open if rule.floor is None else _and(is_open, v > rule.floor)
-        m = g if passes is None else ops.where(passes, g, 0.0)
-        closed = closed if is_open is None else ops.where(is_open, 0.0, g)
+        m = _if(is_open, g if rule.floor is None else gate(g, v - rule.floor), 0.0)
+        closed = ops.where(is_open, 0.0, g) if now else ()
         return (m, closed, leak_sum), (m,)
 
-    collected = (potential,) if is_open is None else (potential, is_open)
-    (_, _, leak_sum), (x_gradient,) = scan(step, (zeros, zeros, zeros), gradients, collected, reverse=True)
-    return batch_first(x_gradient), leak_sum
+    collected = (potential, is_open) if has_closed_steps else (potential,)
+    carry = (zeros, zeros if has_closed_steps else (), zeros if leak_gradient else ())
+    (_, _, leak_sum), (x_gradient,) = scan(step, carry, gradients, collected, reverse=True)
+    return batch_first(x_gradient), leak_sum if leak_gradient else zeros
 
 
 def _after_reset(v, s, rule):
@@ -357,6 +367,10 @@ def _after_reset(v, s, rule):
 
 def _and(is_open, condition):
     return condition if is_open is None else ops.logical_and(is_open, condition)
+
+
+def _if(is_open, y, otherwise):
+    return y if is_open is None else ops.where(is_open, y, otherwise)
 
 
 def as_state(x):

@@ -197,3 +197,14 @@ def test_huge_and_zero_inputs_give_no_nan(reset, detach):
         outputs, gradients = run(x, leaks, np.ones_like(x), np.zeros_like(x), rule)
         assert all(np.all(np.isfinite(a)) for a in outputs), (floor, surrogate)
         assert not any(np.any(np.isnan(g)) for g in gradients), (floor, surrogate)
+
+
+@pytest.mark.parametrize("reset", dynamics.RESETS)
+@pytest.mark.parametrize("floor", [0.0, None])
+def test_an_infinite_current_ends_with_its_step(reset, floor):
+    """A gate made by multiplication turns infinity into NaN, and a neuron that is NaN once is silent for ever."""
+    x = np.array([0.5, np.inf, 0.4, 0.7, -np.inf, 2.0], "float32").reshape(1, 6, 1)
+    s, v = lif.LIF(leak=0.0, reset=reset, floor=floor, return_potential=True)(x)
+    assert np.all(np.isfinite(ops.convert_to_numpy(v)))
+    if reset == "zero":
+        assert ops.convert_to_numpy(s)[0, :4, 0].tolist() == [0, 1, 0, 1]
