@@ -10,7 +10,7 @@ from . import coarse, datasets, dynamics, reference, results, soft, surrogates
 from .coarse import CoarseLIF, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
-from .monitor import FiringRates, firing_rates, synapses
+from .monitor import FiringRates, firing_rates, summary, synapses
 from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
 from .sweeps import sweep
 
@@ -41,6 +41,7 @@ __all__ = [
     "simulate_continuous",
     "soft",
     "soft_lif_rate",
+    "summary",
     "surrogates",
     "sweep",
     "synapses",

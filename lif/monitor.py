@@ -1,5 +1,6 @@
 """What a network does: firing rates while it trains, plain words when a layer is silent or always on, synapses."""
 
+import html
 import math
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from keras import layers, ops
 from numpy.typing import ArrayLike
 
 from .coarse import CoarseLIF
+from .encoders import _TimeEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF
 from .soft import SoftNeuron
 
@@ -36,18 +38,25 @@ def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
     >>> lif.firing_rates(model, np.full((1, 10, 3), 0.5))["hidden"].tolist()
     [0.5, 0.5, 0.5]
     """
+    return {name: ops.convert_to_numpy(_mean(spikes, (0, 1))) for name, spikes in _spikes(model, x).items()}
+
+
+def _spikes(model, x, also=()):
+    """Name -> spikes, `(batch, time, *units)`, of every layer of spiking neurons; and what others put out."""
     hidden = [layer for layer in model.layers if isinstance(layer, LIF | CoarseLIF)]
     if not hidden:
         raise ValueError(
             f"Argument `model` must have a lif.LIF or lif.CoarseLIF layer. Received: layers {model.layers}"
         )
-    outputs = [
-        layer.output[0] if isinstance(layer.output, list | tuple) else layer.output for layer in hidden
-    ]
-    spikes = keras.Model(model.inputs, outputs)(ops.convert_to_tensor(x), training=False)
-    spikes = spikes if isinstance(spikes, list | tuple) else [spikes]
-    rates = [np.asarray(ops.convert_to_numpy(ops.mean(ops.cast(s, "float32"), axis=(0, 1)))) for s in spikes]
-    return {layer.name: rate for layer, rate in zip(hidden, rates, strict=True)}
+    layers = [*hidden, *also]
+    outputs = [each.output[0] if isinstance(each.output, list | tuple) else each.output for each in layers]
+    found = keras.Model(model.inputs, outputs)(ops.convert_to_tensor(x), training=False)
+    found = found if isinstance(found, list | tuple) else [found]
+    return {layer.name: y for layer, y in zip(layers, found, strict=True)}
+
+
+def _mean(y, axis=None):
+    return ops.mean(ops.cast(y, "float32"), axis=axis)
 
 
 def advice(name: str, rates: np.ndarray) -> str | None:
@@ -200,3 +209,98 @@ def _count(operation, shape, has_time):
         "Argument `model` must have layers whose synapses can be counted: Dense, Conv, DepthwiseConv, TimeDistributed "
         f"of these, for places of a known number, or with an attribute `synapses`. Received: {operation}"
     )
+
+
+class LayerActivity(NamedTuple):
+    """A row of `lif.summary`: what a layer's spikes are, and what they set going in the layers that hear them."""
+
+    layer: str
+    units: int
+    rate: float
+    spikes: float
+    operations: float
+
+
+class Summary(list):
+    """The rows of `lif.summary`, `LayerActivity` each; printed, or shown in a notebook, it is a table."""
+
+    HEAD = ("layer", "units", "spikes per step", "spikes", "synaptic operations")
+
+    def _cells(self):
+        total = (
+            "total",
+            "",
+            "",
+            f"{sum(r.spikes for r in self):,.0f}",
+            f"{sum(r.operations for r in self):,.0f}",
+        )
+        rows = [
+            (r.layer, f"{r.units:,}", f"{r.rate:.3f}", f"{r.spikes:,.0f}", f"{r.operations:,.0f}")
+            for r in self
+        ]
+        return [*rows, total]
+
+    def __str__(self):
+        table = [self.HEAD, *self._cells()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        first, *others = widths
+        return "\n".join(
+            "  ".join(
+                [row[0].ljust(first), *(cell.rjust(w) for cell, w in zip(row[1:], others, strict=True))]
+            )
+            for row in table
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        def row(tag, cells):
+            left, *right = (html.escape(cell) for cell in cells)
+            return f"<tr><th>{left}</th>{''.join(f'<{tag}>{cell}</{tag}>' for cell in right)}</tr>"
+
+        body = "".join(row("td", cells) for cells in self._cells())
+        return f"<table><thead>{row('th', self.HEAD)}</thead><tbody>{body}</tbody></table>"
+
+
+def summary(model: keras.Model, x: ArrayLike) -> Summary:
+    r"""A table of what a spiking network does with one example, on average over a batch.
+
+    For the input and for each layer of neurons: the number of units $N$, the firing rate $\bar r$ per unit and step,
+    the spikes of an example, $\bar r N T$, and the synaptic operations that they cause, $\bar r\, n\, T$ with the $n$
+    synapses that listen to the layer (see `lif.synapses`). Where the input is no spikes but currents, each number that
+    is not 0 counts as a spike: its multiplications have to be done.
+
+    Args:
+        model: A built `Sequential` or functional model of layers that `lif.synapses` knows, with `lif.LIF` or
+            `lif.CoarseLIF` layers.
+        x: A batch of inputs for it; a few hundred examples are enough.
+
+    Returns:
+        A list of `(layer, units, rate, spikes, operations)`, which is shown as a table with a row for the total.
+
+    Raises:
+        ValueError: If the model has no spiking layer, or `lif.synapses` cannot count it.
+
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> hidden = [keras.layers.Dense(2, kernel_initializer="ones"), lif.LIF(leak=0.0, name="hidden")]
+    >>> model = keras.Sequential([keras.Input((None, 3)), *hidden, keras.layers.Dense(4), lif.LeakyIntegrator()])
+    >>> lif.summary(model, np.full((1, 10, 3), 0.2))
+    layer   units  spikes per step  spikes  synaptic operations
+    input       3            1.000      30                   60
+    hidden      2            0.500      10                   40
+    total                               40                  100
+    """
+    encoders = [layer for layer in model.layers if isinstance(layer, _TimeEncoder)][:1]
+    activity = _spikes(model, x, encoders)
+    entered = activity.pop(encoders[0].name) if encoders else ops.convert_to_tensor(x)
+    heard = synapses(model).values()
+    rows = Summary()
+    for name, y in {None: ops.not_equal(entered, 0), **activity}.items():
+        units, steps, rate = math.prod(y.shape[2:]), y.shape[1], float(_mean(y))
+        listening = sum(each.count for each in heard if each.source == name)
+        rows.append(
+            LayerActivity(name or "input", units, rate, rate * units * steps, rate * listening * steps)
+        )
+    return rows

@@ -1,7 +1,7 @@
 """The reference page: `<!-- api lif.LIF -->` becomes the object's signature and its docstring as Markdown."""
 
-import functools
 import inspect
+import pkgutil
 import re
 
 MARK = re.compile(r"<!-- api lif\.(\S+) -->")
@@ -16,9 +16,7 @@ def with_reference(text):
 
 def entry(name):
     """One object: heading, signature, description."""
-    import lif
-
-    thing = functools.reduce(getattr, name.split("."), lif)
+    thing = pkgutil.resolve_name(f"lif.{name}")
     arguments = [
         str(parameter.replace(annotation=inspect.Parameter.empty))
         for parameter in inspect.signature(thing).parameters.values()

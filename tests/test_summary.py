@@ -1,0 +1,63 @@
+"""The table of a network's activity against counts of the spikes themselves."""
+
+import keras
+import numpy as np
+import pytest
+
+import lif
+
+
+def network(encoder):
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((12,)),
+        encoder,
+        keras.layers.Dense(20, kernel_initializer="he_normal"),
+        lif.LIF(name="first"),
+        keras.layers.Dense(8),
+        lif.RecurrentLIF(name="second"),
+        keras.layers.Dense(3),
+        lif.LeakyIntegrator(),
+    ]
+    return keras.Sequential(layers)
+
+
+X = np.random.default_rng(0).uniform(0, 1, (30, 12)).round(1)
+
+
+def test_the_table_counts_spikes_and_what_they_cause():
+    """If this fails, a network's cost is not that of its spikes times the synapses that they reach."""
+    model = network(lif.LatencyEncoder(steps=9, tau=4.0, theta=0.2))  # no noise: two passes see the same spikes
+    rows = {row.layer: row for row in lif.summary(model, X)}
+    arriving = model.layers[0](X)
+    first = model.layers[2](model.layers[1](arriving))
+    second = model.layers[4](model.layers[3](first))
+    reached = {"input": 20, "first": 8, "second": 3 + 8}  # the second layer also hears itself
+    for (name, row), spikes in zip(rows.items(), (arriving, first, second), strict=True):
+        each = np.sum(spikes) / len(X)
+        assert each > 0 and row.units == spikes.shape[-1]
+        assert row.spikes == pytest.approx(each, rel=1e-5)
+        assert row.rate == pytest.approx(np.mean(spikes), rel=1e-5)
+        assert row.operations == pytest.approx(each * reached[name], rel=1e-5)
+
+
+def test_a_current_costs_a_multiplication_wherever_it_is_not_zero():
+    """If this fails, a network that is fed with numbers seems to cost as little as one that is fed with spikes."""
+    row = lif.summary(network(lif.ConstantEncoder(steps=7)), X)[0]
+    assert row.spikes == pytest.approx(7 * np.count_nonzero(X) / len(X), rel=1e-5)
+
+
+def test_the_table_reads_the_same_as_text_and_in_a_notebook():
+    """If this fails, a notebook shows other numbers than a terminal, or a layer's name breaks its page."""
+    found = lif.summary(network(lif.ConstantEncoder(steps=7)), X)
+    text, page = str(found), found._repr_html_()
+    total = f"{sum(row.operations for row in found):,.0f}"
+    assert text.splitlines()[-1].endswith(total) and f"<td>{total}</td>" in page
+    assert len({len(line) for line in text.splitlines()}) == 1
+    assert page.count("<tr>") == len(text.splitlines()) == 5
+
+
+def test_a_network_without_spikes_is_refused():
+    """If this fails, a table of nothing looks like a silent network."""
+    with pytest.raises(ValueError, match="`model`"):
+        lif.summary(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), np.ones((1, 3)))
