@@ -147,7 +147,10 @@ def test_an_animation_is_played_paused_and_moved_by_keyboard(tmp_path):
         page.keyboard.press("Tab")
         page.keyboard.press("ArrowLeft")
         assert words.text_content() == "step 2 of 3" and page.evaluate(colours)[1:] == [full, silent]
-        page.locator("button").click()
-        page.locator("button").click()
-        assert page.locator("button").text_content() == "Play"
+        (tmp_path / "page.html").write_text(plots.animate({"units": spikes}, alt="slowly", seconds=30).html)
+        page.reload()
+        button = page.locator("button")
+        for expected in ("Pause", "Play"):
+            button.click()
+            assert button.text_content() == expected
         browser.close()
