@@ -46,7 +46,7 @@ def _spikes(model, x, also=()):
     hidden = [layer for layer in model.layers if isinstance(layer, LIF | CoarseLIF)]
     if not hidden:
         raise ValueError(
-            f"Argument `model` must have a lif.LIF or lif.CoarseLIF layer. Received: layers {model.layers}"
+            f"Argument `model` must have a LIF or CoarseLIF layer of lif. Received: layers {model.layers}"
         )
     layers = [*hidden, *also]
     outputs = [each.output[0] if isinstance(each.output, list | tuple) else each.output for each in layers]

@@ -310,15 +310,15 @@ class SoftLIF(SoftNeuron):
 class SoftAdaptiveLIF(SoftLIF):
     r"""LIF neurons that tire: each spike makes the next one harder, for a while.
 
-    $$ \tau \frac{dV}{dt} = -V + j - n, \qquad \tau_n \frac{dn}{dt} = -n + a \sum_i \delta(t - t_i) . $$
+    $$ \tau \frac{dV}{dt} = -V + j - n, \qquad \tau_n \frac{dn}{dt} = -n + \kappa \sum_i \delta(t - t_i) . $$
 
-    When $n$ is slow it settles at $a$ times the rate, and the rate under constant current solves
+    When $n$ is slow it settles at $\kappa$ times the rate, and the rate under constant current solves
 
-    $$ r = r_0(j - a\, r) $$
+    $$ r = r_0(j - \kappa\, r) $$
 
     with the rate $r_0$ of a LIF neuron, here the soft one. The solution is found by halving an interval. Its derivative
-    needs no iteration: by the implicit function theorem it is $r_0' / (1 + a\, r_0')$, where $r_0'$ is the slope at
-    $j - a\, r$.
+    needs no iteration: by the implicit function theorem it is $r_0' / (1 + \kappa\, r_0')$, where $r_0'$ is the slope at
+    $j - \kappa\, r$.
 
     Example:
 
@@ -331,7 +331,7 @@ class SoftAdaptiveLIF(SoftLIF):
     [0, 14, 44]
 
     Args:
-        adaptation: Current that a rate of 1 Hz takes away in the long run, $a$ >= 0.
+        adaptation: Current that a rate of 1 Hz takes away in the long run, $\kappa$ >= 0.
         tau_adaptation: Time constant $\tau_n$ of the recovery, in seconds, > 0. It matters for spikes only.
         **kwargs: As for `lif.SoftLIF`.
 
@@ -355,7 +355,7 @@ class SoftAdaptiveLIF(SoftLIF):
         curve = self.tau, self.refractory, self.smoothing
 
         def forward(current):
-            # u + a r(u) rises with u and is to be j, so u lies between j - a r(j) and j.
+            # u + kappa r(u) rises with u and is to be j, so u lies between j - kappa r(j) and j.
             low, high = current - self.adaptation * _rate_and_slope(current, *curve)[0], current
             for _ in range(30):
                 middle = 0.5 * (low + high)

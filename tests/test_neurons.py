@@ -23,7 +23,7 @@ def one_layer(neurons, inputs):
 
 @pytest.mark.parametrize("adaptation", [0.0, 0.01, 0.3])
 def test_the_adaptive_rate_solves_its_equation(adaptation):
-    """Against SciPy's root of r = r0(j - a r): if this fails, networks are trained on the rate of no neuron."""
+    """Against SciPy's root of r = r0(j - kappa r): if this fails, networks are trained on the rate of no neuron."""
     currents = np.concatenate([[-50.0, 0.0, 0.99, 1.0, 1.01], np.linspace(1.1, 30, 12)])
 
     def root(j):
@@ -65,7 +65,7 @@ def test_no_input_gives_nan(policy):
 
 
 def test_a_slow_adaptation_settles_at_the_closed_form():
-    """After several time constants the counted rate must solve r = r0(j - a r), within two spikes in two seconds."""
+    """After several time constants the counted rate must solve r = r0(j - kappa r), within two spikes in two seconds."""
     currents = np.array([0.5, 2.0, 4.0, 8.0], "float32")
     layer = adaptive(0.05, smoothing=1e-4, tau_adaptation=0.3, name="neurons")
     expected = layer(currents).numpy()
@@ -81,7 +81,7 @@ def test_a_slow_adaptation_settles_at_the_closed_form():
 
 
 def test_without_adaptation_it_is_the_lif_neuron():
-    """With a = 0 rates and spikes must be those of `SoftLIF`, to the bit."""
+    """With kappa = 0 rates and spikes must be those of `SoftLIF`, to the bit."""
     x = np.linspace(-1, 9, 50, dtype="float32")[None]
     plain, none = lif.SoftLIF(**HERTZ, **MEMBRANE, name="neurons"), adaptive(0.0, name="neurons")
     assert np.array_equal(plain(x).numpy(), none(x).numpy())

@@ -127,7 +127,7 @@ def test_firing_rates_are_those_of_the_layers():
     assert rates["a"] == pytest.approx(spikes.mean((0, 1))) and rates["b"] == pytest.approx(
         spikes.mean((0, 1))
     )
-    with pytest.raises(ValueError, match="lif.LIF"):
+    with pytest.raises(ValueError, match="CoarseLIF"):
         lif.firing_rates(keras.Sequential([keras.Input((3,)), layers.Dense(1)]), x)
     coarse = keras.Sequential([inputs, lif.CoarseLIF(4.0, name="coarse")])
     spikes = ops.convert_to_numpy(coarse(2 * x))

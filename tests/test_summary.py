@@ -27,7 +27,9 @@ X = np.random.default_rng(0).uniform(0, 1, (30, 12)).round(1)
 
 def test_the_table_counts_spikes_and_what_they_cause():
     """If this fails, a network's cost is not that of its spikes times the synapses that they reach."""
-    model = network(lif.LatencyEncoder(steps=9, tau=4.0, theta=0.2))  # no noise: two passes see the same spikes
+    model = network(
+        lif.LatencyEncoder(steps=9, tau=4.0, theta=0.2)
+    )  # no noise: two passes see the same spikes
     rows = {row.layer: row for row in lif.summary(model, X)}
     arriving = model.layers[0](X)
     first = model.layers[2](model.layers[1](arriving))

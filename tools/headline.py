@@ -17,6 +17,16 @@ HEADLINES = {
         "flowers102_dense_head_accuracy",
     ),
     "iris_photos_accuracy": ("Iris photographs, LIF head", "09-iris-photos", "iris_photos_accuracy"),
+    "coarse_lenet5_t4_mnist_accuracy": (
+        "MNIST, LeNet-5 of coarse neurons, four steps",
+        "21-short-trains",
+        "coarse_lenet5_t4_mnist_accuracy",
+    ),
+    "coarse_transfer_loss": (
+        "The same carried over to continuous time: accuracy lost",
+        "22-continuous",
+        "coarse_transfer_loss",
+    ),
 }
 BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
 
