@@ -317,7 +317,7 @@ class SoftAdaptiveLIF(SoftLIF):
     $$ r = r_0(j - \kappa\, r) $$
 
     with the rate $r_0$ of a LIF neuron, here the soft one. The solution is found by halving an interval. Its derivative
-    needs no iteration: by the implicit function theorem it is $r_0' / (1 + \kappa\, r_0')$, where $r_0'$ is the slope at
+    needs no iteration: by the implicit function theorem it is $r_0' / (1 + \kappa\, r_0')$, with the slope $r_0'$ at
     $j - \kappa\, r$.
 
     Example:

@@ -65,7 +65,7 @@ def test_no_input_gives_nan(policy):
 
 
 def test_a_slow_adaptation_settles_at_the_closed_form():
-    """After several time constants the counted rate must solve r = r0(j - kappa r), within two spikes in two seconds."""
+    """After several time constants the counted rate must solve the equation, within two spikes in two seconds."""
     currents = np.array([0.5, 2.0, 4.0, 8.0], "float32")
     layer = adaptive(0.05, smoothing=1e-4, tau_adaptation=0.3, name="neurons")
     expected = layer(currents).numpy()
