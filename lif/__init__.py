@@ -7,7 +7,7 @@ starts from. `lif.reference` holds the same rules in plain NumPy.
 """
 
 from . import coarse, datasets, dynamics, reference, results, soft, surrogates
-from .coarse import CoarseLIF, simulate_continuous
+from .coarse import CoarseLIF, ContinuousNetwork, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
 from .monitor import FiringRates, firing_rates, summary, synapses
@@ -21,6 +21,7 @@ __all__ = [
     "LIF",
     "FiringRates",
     "ConstantEncoder",
+    "ContinuousNetwork",
     "LatencyEncoder",
     "LeakyIntegrator",
     "PoissonEncoder",

@@ -198,25 +198,72 @@ def simulate_continuous(
 
     Source: the continuous model as in Yanguas-Gil (2020) and the author's code; the transfer is derived here.
     """
-    if isinstance(substeps, bool) or not isinstance(substeps, int | np.integer) or substeps < 1:
-        raise ValueError(f"Argument `substeps` must be an integer >= 1. Received: substeps={substeps!r}")
-    if not 0 <= delay < math.inf:
-        raise ValueError(f"Argument `delay` must be a finite number >= 0. Received: delay={delay!r}")
-    before, stages = _split(model, layer)
-    analog = stages[0][1].analog_input
-    rng = np.random.default_rng(seed)
-    network, found = None, []
-    for start in progress(range(0, len(x), batch_size), unit="batch"):
-        y = ops.convert_to_tensor(x[start : start + batch_size])
-        for each in before:
-            y = each(y, training=False)
-        y = ops.convert_to_numpy(ops.cast(y, "float32"))
-        y = np.repeat(y, substeps, axis=1) if analog else _at_random_moments(y, substeps, rng)
-        network = network or _continuous_network(y.shape[1:], stages, substeps)
-        found.append(network.predict_on_batch(y))
-    spikes = np.concatenate(found)
-    lag = round((len(stages) - 1) * delay * substeps)
-    return np.pad(spikes, [(0, 0), (lag, 0)] + [(0, 0)] * (spikes.ndim - 2))
+    return ContinuousNetwork(model, substeps, delay, layer).run(x, seed, batch_size)
+
+
+class ContinuousNetwork:
+    """A network trained on the coarse scale, made ready once to be run in continuous time again and again.
+
+    A controller is asked for one decision after another, and to build the simulation anew each time would take longer
+    than the simulation. What is simulated stands with `lif.simulate_continuous`. Every run begins at rest. The weights
+    are those that the model has at the first run; after more training, make a new one.
+
+    Args:
+        model, substeps, delay, layer: As for `lif.simulate_continuous`.
+
+    Raises:
+        ValueError: As `lif.simulate_continuous`.
+
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> model = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(3), lif.CoarseLIF(tau=4.0)])
+    >>> network = lif.ContinuousNetwork(model, substeps=10)
+    >>> network.run(np.ones((2, 5, 8)), seed=1).shape, network.run(np.ones((2, 5, 8)), seed=2).shape
+    ((2, 50, 3), (2, 50, 3))
+
+    Source: as for `lif.simulate_continuous`.
+    """
+
+    def __init__(
+        self, model: keras.Model, substeps: int = 20, delay: float = 1.0, layer: str | None = None
+    ) -> None:
+        if isinstance(substeps, bool) or not isinstance(substeps, int | np.integer) or substeps < 1:
+            raise ValueError(f"Argument `substeps` must be an integer >= 1. Received: substeps={substeps!r}")
+        if not 0 <= delay < math.inf:
+            raise ValueError(f"Argument `delay` must be a finite number >= 0. Received: delay={delay!r}")
+        self.substeps = substeps
+        self._before, self._stages = _split(model, layer)
+        self._lag = round((len(self._stages) - 1) * delay * substeps)
+        self._networks = {}  # shape of an input on the fine steps -> model
+
+    def run(self, x: np.ndarray, seed: int = 0, batch_size: int = 50) -> np.ndarray:
+        """Spikes of the layer in answer to inputs.
+
+        Args:
+            x: Inputs of the model, shape `(examples, ...)`.
+            seed: Integer that fixes the moments at which input spikes arrive.
+            batch_size: Examples simulated at once.
+
+        Returns:
+            As `lif.simulate_continuous`.
+        """
+        analog = self._stages[0][1].analog_input
+        rng = np.random.default_rng(seed)
+        found = []
+        alone = len(x) <= batch_size  # as each decision of a controller: no bar for it
+        for start in progress(range(0, len(x), batch_size), unit="batch", disable=alone):
+            y = ops.convert_to_tensor(x[start : start + batch_size])
+            for each in self._before:
+                y = each(y, training=False)
+            y = ops.convert_to_numpy(ops.cast(y, "float32"))
+            y = np.repeat(y, self.substeps, axis=1) if analog else _at_random_moments(y, self.substeps, rng)
+            shape = y.shape[1:]
+            if shape not in self._networks:
+                self._networks[shape] = _continuous_network(shape, self._stages, self.substeps)
+            found.append(self._networks[shape].predict_on_batch(y))
+        spikes = np.concatenate(found)
+        return np.pad(spikes, [(0, 0), (self._lag, 0)] + [(0, 0)] * (spikes.ndim - 2))
 
 
 def _split(model, name):

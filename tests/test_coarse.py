@@ -334,6 +334,17 @@ def test_delays_shift_and_spikes_keep_their_distance():
         assert windows.sum(-1).max() == 1 and flat.any()
 
 
+def test_a_network_that_is_run_again_answers_as_one_made_anew():
+    """If this fails, a controller's second decision depends on its first, or an input of another length is refused."""
+    network = lif.ContinuousNetwork(chain(), substeps=8)
+    x = (np.random.default_rng(0).uniform(size=(3, 12, 6)) < 0.5).astype("float32")
+    first = network.run(x, seed=1)
+    assert first.any() and np.array_equal(first, network.run(x, seed=1))
+    for inputs, seed in ((x[:2], 1), (x[:, :5], 2)):
+        found, expected = network.run(inputs, seed), lif.simulate_continuous(chain(), inputs, 8, seed=seed)
+        assert np.array_equal(found, expected)
+
+
 def test_the_encoder_of_a_model_is_used():
     """A model that holds its encoder takes pictures, in coarse and in continuous time."""
     dense = layers.Dense(4, kernel_initializer="ones")

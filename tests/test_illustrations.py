@@ -19,6 +19,7 @@ import lif
 from benchmarks.illustrations import MOVE_A_SLIDER, MOVES
 from lif import illustrations
 from lif.illustrations import Credit, Membrane, Modes, chance, credit, illustration
+from lif.illustrations.balance import Balance
 from test_browser import BROWSER, FLAGS
 
 NODE = shutil.which("node")
@@ -671,3 +672,99 @@ def test_a_move_of_a_slider_is_drawn_in_the_next_picture(kind, opened, record_pr
     ]""")
     record_property("median_milliseconds", statistics.median(milliseconds))
     assert drawn_with == pytest.approx(shown_on_slider) and len(milliseconds) == MOVES
+
+
+# --- the episode that chapter 23 plays
+
+EPISODE = {
+    "position": [0.1 * k for k in range(6)],
+    "angle": [0.02, -0.01, 0.0, 0.03, 0.01, -0.02],
+    "push": "010110",
+    "spikes": ["8f00", "0000", "1234", "0c00", "ffff", "0001"],
+    "knocks": [2],
+}
+
+
+@pytest.fixture
+def balance(in_book):
+    return Balance(episode=EPISODE)
+
+
+def test_a_digit_says_in_which_steps_a_neuron_fired(balance):
+    """If this fails, the page shows spikes at other times than the network fired them."""
+    assert balance.times(0) == [[0], [0, 1, 2, 3], [], []]
+    assert balance.times(2) == [[3], [2], [2, 3], [1]]
+
+
+def test_a_wrong_episode_or_decision_is_refused(balance):
+    """If this fails, a cut episode shows the spikes of one decision beside the pole of another."""
+    with pytest.raises(ValueError, match="one length.*'push': 5"):
+        Balance(episode={**EPISODE, "push": "01011"})
+    with pytest.raises(traitlets.TraitError, match="from 0 to 5"):
+        balance.decision = 6
+    with pytest.raises(traitlets.TraitError, match="slow"):
+        balance.speed = "fast"
+
+
+def test_its_page_is_light_and_asks_for_nothing(balance):
+    """An episode of ten seconds must not weigh on the page, and the figure must say what it shows in words."""
+    long = {name: each * 80 for name, each in EPISODE.items() if name != "knocks"} | {"knocks": []}
+    long["spikes"] = [row * 16 for row in long["spikes"]]
+    data, _ = Balance(episode=long)._repr_mimebundle_()
+    assert len(data["text/html"].encode()) < HEAVIEST
+    assert "over 480 decisions" in data["text/plain"] and 'alt="Position of the cart' in data["text/html"]
+
+
+@in_a_browser
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_it_plays_pauses_and_obeys_the_keyboard(opened, balance, motion):
+    """Nothing may move by itself; what plays must be stopped by the button that started it, at the end it stops."""
+    long = {name: each * 40 for name, each in EPISODE.items() if name != "knocks"} | {"knocks": [3]}
+    shown = opened(
+        Balance(episode=long, decision=1), viewport={"width": 360, "height": 900}, reduced_motion=motion
+    )
+    page = shown.page
+
+    def decision():
+        shown.settle()
+        return page.evaluate("document.querySelector('.lif-stage').result.decision")
+
+    page.wait_for_timeout(700)
+    assert decision() == 1
+    assert shown.summary().startswith("Cart at 0.10 m, pole at -0.6 degrees; pushed to the right.")
+    shown.press("decision", *["ArrowRight"] * 3)
+    assert decision() == 4
+
+    page.get_by_role("button", name="play").press("Enter")
+    page.wait_for_function("document.querySelector('.lif-stage').result.decision > 5")
+    page.get_by_role("button", name="pause").press("Space")
+    stopped = decision()
+    page.wait_for_timeout(700)
+    assert decision() == stopped
+
+    shown.press("decision", "End")
+    assert decision() == 239
+    shown.press("decision", "ArrowLeft")
+    page.get_by_role("button", name="play").click()
+    page.wait_for_function("document.querySelector('.lif-stage').result.decision === 239", timeout=5000)
+    page.wait_for_function("!document.querySelector('.lif-stage').result.playing", timeout=5000)
+    assert page.get_by_role("button", name="play").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@in_a_browser
+def test_readers_who_want_less_motion_get_less(opened, balance):
+    """Half a second a decision in place of a tenth: if this fails, their setting is ignored."""
+    long = {name: each * 40 for name, each in EPISODE.items() if name != "knocks"} | {"knocks": []}
+    seen = {}
+    for motion in ("no-preference", "reduce"):
+        shown = opened(Balance(episode=long), reduced_motion=motion)
+        shown.page.get_by_role("button", name="play").click()
+        shown.page.wait_for_timeout(2600)
+        seen[motion] = shown.page.evaluate("document.querySelector('.lif-stage').result.decision")
+    assert 0 < seen["reduce"] <= 6 < seen["no-preference"]
+
+
+def test_what_is_fixed_survives_as_json(balance):
+    """The module in the page reads the episode from JSON; a NumPy number in it would stop the build."""
+    assert json.loads(json.dumps(balance.values()))["episode"]["spikes"] == EPISODE["spikes"]

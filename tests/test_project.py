@@ -141,8 +141,13 @@ def test_the_headlines_are_made_from_the_recorded_runs():
 
 
 def test_the_readme_table_shows_the_recorded_values():
-    values = {"mnist_dense_accuracy": {"value": 0.98123, "sd": 0.00149, "seeds": 5, "chapter": "04-mnist"}}
+    """An accuracy is a share and shown in percent; if this fails for the return, a pole stays up for 50000 %."""
+    values = {
+        "mnist_dense_accuracy": {"value": 0.98123, "sd": 0.00149, "seeds": 5, "chapter": "04-mnist"},
+        "cartpole_return": {"value": 499.62, "sd": 0.849, "seeds": 5, "chapter": "23-control"},
+    }
     readme = f"before\n{headline.BEGIN}\nold\n{headline.END}\nafter\n"
     table = headline.with_table(readme, values)
     assert "| MNIST, dense network | 98.12 ± 0.15 % | 5 | [04-mnist](chapters/04-mnist.ipynb) |" in table
+    assert "LIF policy | 499.6 ± 0.8 | 5 | [23-control](chapters/23-control.ipynb) |" in table
     assert table.startswith("before\n") and table.endswith("\nafter\n") and "old" not in table

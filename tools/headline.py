@@ -27,6 +27,7 @@ HEADLINES = {
         "22-continuous",
         "coarse_transfer_loss",
     ),
+    "cartpole_return": ("CartPole, return of 500 at most, LIF policy", "23-control", "cartpole_return"),
 }
 BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
 
@@ -59,11 +60,14 @@ def table(values):
     """The values as a Markdown table."""
     if not values:
         return "No full run has been recorded yet: `make full`."
-    rows = ["| result | test accuracy | seeds | chapter |", "|---|---|---|---|"]
+    rows = ["| result | test accuracy or return | seeds | chapter |", "|---|---|---|---|"]
     for name, entry in values.items():
-        accuracy = f"{100 * entry['value']:.2f} ± {100 * entry['sd']:.2f} %"
+        if name.endswith("_return"):
+            value = f"{entry['value']:.1f} ± {entry['sd']:.1f}"
+        else:
+            value = f"{100 * entry['value']:.2f} ± {100 * entry['sd']:.2f} %"
         link = f"[{entry['chapter']}](chapters/{entry['chapter']}.ipynb)"
-        rows.append(f"| {HEADLINES[name][0]} | {accuracy} | {entry['seeds']} | {link} |")
+        rows.append(f"| {HEADLINES[name][0]} | {value} | {entry['seeds']} | {link} |")
     return "\n".join(rows)
 
 
