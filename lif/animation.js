@@ -46,7 +46,10 @@
       button.textContent = "Play";
     }
     function play() {
-      if (+slider.value === steps) slider.value = 1;
+      if (+slider.value === steps) {
+        slider.value = 1;
+        draw();
+      }
       clock = setInterval(() => {
         slider.value = +slider.value + 1;
         draw();

@@ -221,10 +221,13 @@ class LayerActivity(NamedTuple):
     operations: float
 
 
+ALIGN = ' style="text-align:right"'
+
+
 class Summary(list):
     """The rows of `lif.summary`, `LayerActivity` each; printed, or shown in a notebook, it is a table."""
 
-    HEAD = ("layer", "units", "spikes per step", "spikes", "synaptic operations")
+    HEAD = ("layer", "units", "rate", "spikes", "synaptic operations")
 
     def _cells(self):
         total = (
@@ -256,7 +259,9 @@ class Summary(list):
     def _repr_html_(self):
         def row(tag, cells):
             left, *right = (html.escape(cell) for cell in cells)
-            return f"<tr><th>{left}</th>{''.join(f'<{tag}>{cell}</{tag}>' for cell in right)}</tr>"
+            return (
+                f"<tr><th>{left}</th>" + "".join(f"<{tag}{ALIGN}>{cell}</{tag}>" for cell in right) + "</tr>"
+            )
 
         body = "".join(row("td", cells) for cells in self._cells())
         return f"<table><thead>{row('th', self.HEAD)}</thead><tbody>{body}</tbody></table>"
@@ -287,10 +292,10 @@ def summary(model: keras.Model, x: ArrayLike) -> Summary:
     >>> hidden = [keras.layers.Dense(2, kernel_initializer="ones"), lif.LIF(leak=0.0, name="hidden")]
     >>> model = keras.Sequential([keras.Input((None, 3)), *hidden, keras.layers.Dense(4), lif.LeakyIntegrator()])
     >>> lif.summary(model, np.full((1, 10, 3), 0.2))
-    layer   units  spikes per step  spikes  synaptic operations
-    input       3            1.000      30                   60
-    hidden      2            0.500      10                   40
-    total                               40                  100
+    layer   units   rate  spikes  synaptic operations
+    input       3  1.000      30                   60
+    hidden      2  0.500      10                   40
+    total                     40                  100
     """
     encoders = [layer for layer in model.layers if isinstance(layer, _TimeEncoder)][:1]
     activity = _spikes(model, x, encoders)

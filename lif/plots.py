@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 BLUE, DARK = "#0072B2", "#222222"
@@ -58,11 +59,13 @@ def raster(
     moments = _moments(time, len(spikes))
     ax = ax or plt.gca()
     step, row = np.nonzero(spikes[:, rows])
-    # A mark is 0.8 of a row high, but never so thin or so fat that it cannot be seen as one.
-    ax.vlines(moments[step], row - 0.4, row + 0.4, color=color, lw=2 if len(rows) <= 40 else 1.2)
+    width = np.clip(
+        100 / len(spikes), 0.8, 3.0
+    )  # points: neighbours in time stay apart, and each can be seen
+    ax.vlines(moments[step], row - 0.4, row + 0.4, color=color, lw=width)
     ax.set(ylabel="unit", ylim=(len(rows) - 0.2, -0.8), xlim=_limits(moments))
-    if time is None:
-        ax.set_xlabel("time step")
+    _label_time(ax, time)
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.grid(False)
     return ax
 
@@ -129,8 +132,7 @@ def traces(
         ylabel="potential", xlim=_limits(moments), ylim=(low - 0.05 * unit, offsets[0] + top + 0.05 * unit)
     )
     ax.set_yticks(np.ravel([offsets, offsets + unit], "F"), [0, f"{unit:g}"] * units)
-    if time is None:
-        ax.set_xlabel("time step")
+    _label_time(ax, time)
     return ax
 
 
@@ -152,8 +154,8 @@ def animate(activity: Mapping[str, ArrayLike], alt: str, seconds: float = 0.15) 
 
     Where all numbers of a layer are 0 or 1 they are spikes: blue cells that fade over three steps. Other numbers are
     shades of orange from the layer's least to its most. The reader starts and stops it with a button and moves it with
-    a slider, by hand or by keyboard; it never starts by itself. It is one piece of HTML that asks no kernel and no
-    other host for anything, so it plays in a notebook and in a page made of it.
+    a slider, by hand or by keyboard. It never starts by itself, and shows the last step until then. It is one piece of
+    HTML that asks no kernel and no other host for anything, so it plays in a notebook and in a page made of it.
 
     Args:
         activity: Name of the layer -> its activity for one example, shape `(time, units)`, `(time, rows, columns)` or
@@ -187,7 +189,8 @@ def animate(activity: Mapping[str, ArrayLike], alt: str, seconds: float = 0.15) 
             f"Received: { {name: y.shape for name, y in layers.items()} }"
         )
     panels = [_panel(y) for y in layers.values()]
-    data = {"steps": steps.pop(), "milliseconds": round(1000 * seconds), "panels": panels}
+    last = steps.pop()
+    data = {"steps": last, "milliseconds": round(1000 * seconds), "panels": panels}
     figures = "".join(
         f'<div><canvas width="{panel["width"]}" height="{panel["height"]}" '
         f'style="width:{panel["width"] // 2}px"></canvas><div>{html.escape(name)}</div></div>'
@@ -199,7 +202,7 @@ def animate(activity: Mapping[str, ArrayLike], alt: str, seconds: float = 0.15) 
         f'<figure class="lif-animation" data-activity="{html.escape(json.dumps(data))}">'
         f'<div role="img" aria-label="{html.escape(alt)}">{figures}</div>'
         '<div><button type="button">Play</button> '
-        f'<input type="range" min="1" max="{data["steps"]}" value="1" aria-label="time step"> <output></output></div>'
+        f'<input type="range" min="1" max="{last}" value="{last}" aria-label="time step"> <output></output></div>'
         f"</figure><script>{program}</script>",
         alt,
     )
@@ -230,7 +233,7 @@ def _panel(y):
     binary = bool(np.isin(y, (0, 1)).all())
     low, high = y.min(), y.max()
     packed = np.packbits(y.astype(bool)) if binary else np.uint8(255 * (y - low) / ((high - low) or 1.0))
-    side = max(2, round((440 if numbered else 320) / columns))
+    side = max(2, round((440 if numbered else 560 if columns > 1.5 * rows else 320) / columns))
     return {
         "rows": rows,
         "columns": columns,
@@ -288,6 +291,13 @@ def _moments(time, steps):
             f"Argument `time` must have a moment for each of {steps} steps. Received: {moments.shape}"
         )
     return moments
+
+
+def _label_time(ax, time):
+    """Steps are counted; moments have a unit that only the user knows."""
+    if time is None:
+        ax.set_xlabel("time step")
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def _limits(moments):
