@@ -23,7 +23,7 @@ HEADLINES = {
         "coarse_lenet5_t4_mnist_accuracy",
     ),
     "coarse_transfer_loss": (
-        "The same carried over to continuous time: accuracy lost",
+        "MNIST, LeNet-5 of coarse neurons, lost in continuous time",
         "22-continuous",
         "coarse_transfer_loss",
     ),
