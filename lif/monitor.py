@@ -263,8 +263,8 @@ class Summary(list):
                 f"<tr><th>{left}</th>" + "".join(f"<{tag}{ALIGN}>{cell}</{tag}>" for cell in right) + "</tr>"
             )
 
-        body = "".join(row("td", cells) for cells in self._cells())
-        return f"<table><thead>{row('th', self.HEAD)}</thead><tbody>{body}</tbody></table>"
+        head, body = row("th", self.HEAD), "".join(row("td", cells) for cells in self._cells())
+        return f'<table class="lif-summary"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 
 def summary(model: keras.Model, x: ArrayLike) -> Summary:

@@ -188,7 +188,7 @@ def animate(activity: Mapping[str, ArrayLike], alt: str, seconds: float = 0.15) 
             "Argument `activity` must hold layers with one number of steps. "
             f"Received: { {name: y.shape for name, y in layers.items()} }"
         )
-    panels = [_panel(y) for y in layers.values()]
+    panels = [_panel(y, 320 if len(layers) <= 4 else 180) for y in layers.values()]
     last = steps.pop()
     data = {"steps": last, "milliseconds": round(1000 * seconds), "panels": panels}
     figures = "".join(
@@ -220,7 +220,7 @@ _CSS = (
 )
 
 
-def _panel(y):
+def _panel(y, width):
     """A layer's cells, row by row, packed: a bit for a spike, a byte for any other number."""
     if y.ndim == 4:
         y = np.concatenate(np.moveaxis(y, -1, 0), axis=-1)
@@ -233,7 +233,7 @@ def _panel(y):
     binary = bool(np.isin(y, (0, 1)).all())
     low, high = y.min(), y.max()
     packed = np.packbits(y.astype(bool)) if binary else np.uint8(255 * (y - low) / ((high - low) or 1.0))
-    side = max(2, round((440 if numbered else 560 if columns > 1.5 * rows else 320) / columns))
+    side = max(2, round((440 if numbered else 1.75 * width if columns > 1.5 * rows else width) / columns))
     return {
         "rows": rows,
         "columns": columns,

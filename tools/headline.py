@@ -23,11 +23,31 @@ HEADLINES = {
         "coarse_lenet5_t4_mnist_accuracy",
     ),
     "coarse_transfer_loss": (
-        "The same carried over to continuous time: accuracy lost",
+        "MNIST, LeNet-5 of coarse neurons, lost in continuous time",
         "22-continuous",
         "coarse_transfer_loss",
     ),
     "cartpole_return": ("CartPole, return of 500 at most, LIF policy", "23-control", "cartpole_return"),
+    "softlif_mnist_spiking_accuracy": (
+        "MNIST, soft LIF network when it spikes",
+        "31-conversion",
+        "softlif_mnist_spiking_accuracy",
+    ),
+    "softlif_cifar10_spiking_accuracy": (
+        "CIFAR-10, soft LIF network, trained briefly, when it spikes",
+        "31-conversion",
+        "softlif_cifar10_spiking_accuracy",
+    ),
+    "softlif_cifar10_rate_accuracy": (
+        "The same as rates, before it spikes",
+        "31-conversion",
+        "softlif_cifar10_rate_accuracy",
+    ),
+    "cifar10_conversion_loss": (
+        "The same: accuracy lost on conversion",
+        "31-conversion",
+        "cifar10_conversion_loss",
+    ),
 }
 BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
 
