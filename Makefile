@@ -5,7 +5,7 @@ RUN = .venv/bin/python
 BOOK = $(RUN) tools/book.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test full serve lock clean
+.PHONY: help setup book test backends full serve lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ book: setup ## execute the chapters, verify the numbers, build the HTML
 # The tests look at the built book: its chapters are executed once for both.
 test: book ## build the book and run every test
 	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+backends: ## run the module's tests on JAX and PyTorch, and against other libraries
+	@$(PYTHON) tools/backends.py
 
 full: setup ## record full runs on the real data (hours); CHAPTER=04-mnist for one
 	@$(BOOK) full $(CHAPTER)

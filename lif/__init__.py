@@ -9,6 +9,7 @@ starts from. `lif.reference` holds the same rules in plain NumPy.
 from . import coarse, datasets, dynamics, reference, results, soft, surrogates
 from .coarse import CoarseLIF, ContinuousNetwork, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
+from .interchange import from_nir, to_nir
 from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
 from .monitor import FiringRates, firing_rates, summary, synapses
 from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
@@ -36,6 +37,7 @@ __all__ = [
     "datasets",
     "dynamics",
     "firing_rates",
+    "from_nir",
     "lif_rate",
     "reference",
     "results",
@@ -46,5 +48,6 @@ __all__ = [
     "surrogates",
     "sweep",
     "synapses",
+    "to_nir",
     "to_spiking",
 ]

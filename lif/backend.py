@@ -5,6 +5,7 @@ therefore read `x[:, t]` inside the loop, which under automatic differentiation 
 number of steps.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -121,6 +122,23 @@ def _python_scan(step, carry, sequences, collected, reverse):
 
 
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}
+
+
+def compiled_once(*constants: str) -> Callable[[Callable], Callable]:
+    """Decorator that lets JAX compile a function once for each value of the arguments named, and not at each call.
+
+    A layer called outside of a compiled model would be compiled anew every time, since the step of a scan is a new
+    function every time. The other backends compile no scan by themselves.
+    """
+
+    def decorate(function):
+        if BACKEND != "jax":
+            return function
+        import jax
+
+        return functools.wraps(function)(jax.jit(function, static_argnames=constants))
+
+    return decorate
 
 
 def custom_gradient(function: Callable, *tensors: Tensor) -> tuple[Tensor, ...]:

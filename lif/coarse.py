@@ -81,7 +81,7 @@ class CoarseLIF(keras.layers.Layer):
 
     >>> import lif, numpy as np
     >>> x = np.full((1, 6, 1), 0.6, "float32")
-    >>> lif.CoarseLIF(tau=4.0)(x)[0, :, 0].numpy().astype(int).tolist()
+    >>> np.ravel(lif.CoarseLIF(tau=4.0)(x)).astype(int).tolist()
     [0, 0, 1, 0, 0, 1]
 
     Args:

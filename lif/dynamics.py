@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 from keras import backend, ops
 
-from .backend import Tensor, batch_first, custom_gradient, gate, scan
+from .backend import Tensor, batch_first, compiled_once, custom_gradient, gate, scan
 
 RESETS = ("zero", "subtract", "none")
 
@@ -54,6 +54,7 @@ class Rule(NamedTuple):
     detach_reset: bool = True
 
 
+@compiled_once("rule", "return_potential", "leak_gradient")
 def lif(
     x: Tensor,
     leak: Tensor,
@@ -135,6 +136,7 @@ class CoarseRule(NamedTuple):
     detach_reset: bool = False
 
 
+@compiled_once("rule")
 def coarse_lif(x: Tensor, rule: CoarseRule) -> Tensor:
     r"""Simulate LIF neurons on a time step as long as their refractory period.
 

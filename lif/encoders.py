@@ -105,7 +105,7 @@ class ConstantEncoder(_TimeEncoder):
     Example:
 
     >>> import lif, numpy as np
-    >>> lif.ConstantEncoder(steps=3)(np.array([[0.5]]))[0, :, 0].numpy().tolist()
+    >>> np.ravel(lif.ConstantEncoder(steps=3)(np.array([[0.5]]))).tolist()
     [0.5, 0.5, 0.5]
 
     Args:
@@ -143,7 +143,7 @@ class LatencyEncoder(_TimeEncoder):
 
     >>> import lif, numpy as np
     >>> spikes = lif.LatencyEncoder(steps=5, tau=5.0, theta=0.2)(np.array([[1.0, 0.5, 0.2]]))
-    >>> spikes[0].numpy().T.astype(int).tolist()  # floor(5 ln(1 / 0.8)) = 1, floor(5 ln(0.5 / 0.3)) = 2, none
+    >>> np.array(spikes)[0].T.astype(int).tolist()  # floor(5 ln(1 / 0.8)) = 1, floor(5 ln(0.5 / 0.3)) = 2, none
     [[0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]]
 
     Args:
@@ -196,7 +196,7 @@ class PopulationEncoder(_Encoder):
 
     >>> import lif, numpy as np
     >>> activity = lif.PopulationEncoder(units=3, width=0.5)(np.array([[0.0, 0.5]]))
-    >>> [round(a, 2) for a in activity[0].numpy().tolist()]
+    >>> [round(a, 2) for a in np.ravel(activity).tolist()]
     [1.0, 0.61, 0.14, 0.61, 1.0, 0.61]
 
     Args:

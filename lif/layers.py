@@ -94,7 +94,7 @@ class LIF(_Leaky):
 
     >>> import lif, numpy as np
     >>> x = np.full((1, 6, 1), 0.4, "float32")
-    >>> lif.LIF(leak=0.1)(x)[0, :, 0].numpy().astype(int).tolist()
+    >>> np.ravel(lif.LIF(leak=0.1)(x)).astype(int).tolist()
     [0, 0, 1, 0, 0, 1]
 
     Args:
@@ -159,6 +159,7 @@ class LIF(_Leaky):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         check_rank(self, inputs.shape)
+        kernel = self.recurrent_kernel
         rule = dynamics.Rule(
             self.surrogate, self.threshold, self.reset, self.refractory, self.floor, self.detach_reset
         )
@@ -166,7 +167,7 @@ class LIF(_Leaky):
             ops.cast(inputs, self.compute_dtype),
             self._leak_tensor(),
             rule,
-            recurrent_kernel=self.recurrent_kernel,
+            recurrent_kernel=None if kernel is None else ops.convert_to_tensor(kernel),
             return_potential=self.return_potential,
             leak_gradient=self.trainable_leak,
             mask=mask,
@@ -203,8 +204,8 @@ class RecurrentLIF(LIF):
     Example:
 
     >>> import lif, numpy as np
-    >>> lif.RecurrentLIF(leak=0.05)(np.ones((2, 10, 4), "float32")).shape
-    TensorShape([2, 10, 4])
+    >>> tuple(lif.RecurrentLIF(leak=0.05)(np.ones((2, 10, 4), "float32")).shape)
+    (2, 10, 4)
 
     Args:
         *args: As for `lif.LIF`.
@@ -261,7 +262,7 @@ class LeakyIntegrator(_Leaky):
 
     >>> import lif, numpy as np
     >>> x = np.ones((1, 3, 1), "float32")
-    >>> lif.LeakyIntegrator(leak=0.5)(x).numpy().tolist()
+    >>> np.array(lif.LeakyIntegrator(leak=0.5)(x)).tolist()
     [[1.75]]
 
     Args:
@@ -318,8 +319,8 @@ class TimeDistributed(keras.layers.TimeDistributed):
 
     >>> import keras, lif, numpy as np
     >>> film = np.zeros((2, 5, 28, 28, 1), "float32")
-    >>> lif.TimeDistributed(keras.layers.Conv2D(6, 5))(film).shape
-    TensorShape([2, 5, 24, 24, 6])
+    >>> tuple(lif.TimeDistributed(keras.layers.Conv2D(6, 5))(film).shape)
+    (2, 5, 24, 24, 6)
 
     Args:
         layer: The Keras layer to apply.

@@ -1,4 +1,4 @@
-"""The examples in the docstrings, and those of the page for users of other libraries."""
+"""The examples in the docstrings, and those of the pages on other libraries."""
 
 import doctest
 import importlib
@@ -21,11 +21,12 @@ def test_examples_print_what_they_say(name):
     assert result.failed == 0
 
 
-def test_the_examples_for_users_of_other_libraries_print_what_they_say():
-    """If this fails, what the page says of another library's rule and ours is not so."""
-    page = ROOT / "chapters" / "migration.md"
+@pytest.mark.parametrize(("name", "examples"), [("migration", 10), ("interchange", 7)])
+def test_the_examples_on_other_libraries_print_what_they_say(name, examples):
+    """If this fails, what a page says of another library's rule and ours is not so."""
+    page = ROOT / "chapters" / f"{name}.md"
     result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert result.attempted > 10 and result.failed == 0
+    assert result.attempted > examples and result.failed == 0
 
 
 def test_the_reference_page_describes_all_that_is_public():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 import lif
-from autodiff import value_and_gradients
+from autodiff import BACKEND, some, value_and_gradients
 from lif import dynamics, reference, surrogates
 
 RULES = list(
@@ -29,7 +29,7 @@ def random_case(seed, steps=11, units=5, dtype="float32"):
 def run(x, leak, spike_gradient, potential_gradient, rule, mask=None):
     def loss(x, leak):
         s, v = dynamics.lif(x, leak, rule, return_potential=True, mask=mask)
-        return ops.sum(s * spike_gradient + v * potential_gradient), (s, v)
+        return ops.sum(ops.multiply(s, spike_gradient) + ops.multiply(v, potential_gradient)), (s, v)
 
     return value_and_gradients(loss, x, leak)
 
@@ -41,9 +41,8 @@ def close(a, b, tolerance):
 @pytest.mark.parametrize("seed", range(3))
 def test_forward_and_gradient_equal_the_reference_for_every_rule(seed):
     """If this fails, some reset, floor, refractory period or surrogate trains on a wrong gradient."""
-    for i, (reset, refractory, floor, surrogate, detach) in enumerate(RULES):
-        if i % 3 != seed:  # each seed takes a third of the rules
-            continue
+    # Each seed takes a third of the rules.
+    for i, (reset, refractory, floor, surrogate, detach) in some(list(enumerate(RULES))[seed::3], one_in=13):
         x, leak, e, f = random_case(seed * 1000 + i)
         rule = dynamics.Rule(surrogates.get(surrogate), 1.0, reset, refractory, floor, detach)
         (s, v), (dx, dleak) = run(x, leak, e, f, rule)
@@ -58,7 +57,7 @@ def test_forward_and_gradient_equal_the_reference_for_every_rule(seed):
         assert close(dleak, expected[1].sum(0), 2e-5), case
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=8 if BACKEND == "jax" else 40, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**31),
     steps=st.integers(1, 20),
@@ -103,7 +102,7 @@ def test_gradient_equals_autodiff_through_the_unrolled_rule(reset, floor, detach
             at_reset = ops.stop_gradient(s) if detach else s
             v = {"zero": v * (1 - at_reset), "subtract": v - at_reset, "none": v}[reset]
         s, v = ops.stack(spikes, axis=1), ops.stack(potentials, axis=1)
-        return ops.sum(s * e + v * f), (s, v)
+        return ops.sum(ops.multiply(s, e) + ops.multiply(v, f)), (s, v)
 
     ours, our_gradients = run(x, leak, e, f, dynamics.Rule(surrogate, 1.0, reset, 0, floor, detach))
     theirs, their_gradients = value_and_gradients(unrolled, x, leak)
@@ -192,7 +191,7 @@ def test_huge_and_zero_inputs_give_no_nan(reset, detach):
     signs[0] = 1
     x = signs * sizes[:, None, None]
     leaks = np.array([0.0, 0.1, 1.0], "float32")
-    for floor, surrogate in itertools.product((0.0, None), sorted(reference.SURROGATES)):
+    for floor, surrogate in some(itertools.product((0.0, None), sorted(reference.SURROGATES)), one_in=5):
         rule = dynamics.Rule(surrogates.get(surrogate), 1.0, reset, 0, floor, detach)
         outputs, gradients = run(x, leaks, np.ones_like(x), np.zeros_like(x), rule)
         assert all(np.all(np.isfinite(a)) for a in outputs), (floor, surrogate)

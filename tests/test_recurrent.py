@@ -26,7 +26,7 @@ def test_forward_and_gradient_equal_the_reference(reset, refractory, detach):
 
     def loss(x, leak, kernel):
         s = dynamics.lif(x, leak, rule, recurrent_kernel=kernel)
-        return ops.sum(s * e.astype("float32")), (s,)
+        return ops.sum(ops.multiply(s, e.astype("float32"))), (s,)
 
     (s,), (dx, dleak, dkernel) = value_and_gradients(loss, *(a.astype("float32") for a in (x, leak, kernel)))
     options = {"reset": reset, "refractory": refractory, "recurrent": kernel}
@@ -60,7 +60,7 @@ def test_reference_gradient_equals_autodiff_through_the_unrolled_rule():
             s = ops.stop_gradient(ops.cast(z >= 0, "float32")) + slope * (z - ops.stop_gradient(z))
             v = v * (1 - ops.stop_gradient(s))
             spikes.append(s)
-        return ops.sum(ops.stack(spikes, axis=1) * e.astype("float32")), (s,)
+        return ops.sum(ops.multiply(ops.stack(spikes, axis=1), e.astype("float32"))), (s,)
 
     _, (dx, dleak, dkernel) = value_and_gradients(unrolled, *(a.astype("float32") for a in (x, leak, kernel)))
     s, _ = reference.simulate(x, leak, recurrent=kernel)

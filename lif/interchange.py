@@ -1,0 +1,588 @@
+r"""Networks to and from NIR, the format in which spiking networks go from one framework to another.
+
+NIR [Pedersen et al. 2024] describes neurons by differential equations; a framework steps through time. What a step is
+is agreed here once, and holds in both directions. With steps of length $\Delta t$, Euler's method makes of NIR's
+
+$$
+\tau\, \dot v = (v_\text{leak} - v) + r\, I, \qquad z = [v > v_\text{thr}], \qquad
+v \leftarrow v_\text{reset} \;\text{where}\; z = 1
+$$
+
+the rule of `lif.LIF`, $v_t = (1 - \lambda)\, \bar v_{t-1} + x_t$, where
+
+$$ \lambda = \frac{\Delta t}{\tau}, \qquad x_t = \lambda\, r\, I_t , \qquad v_\text{leak} = v_\text{reset} = 0 . $$
+
+A network is written with $\tau = \Delta t / \lambda$ and $r = 1 / \lambda$, so that $\lambda\, r = 1$ and no weight has
+to be scaled. This is also how snnTorch and SpikingJelly write theirs, and 0.1 ms is the step they assume.
+"""
+
+import math
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
+
+Graph: TypeAlias = Any  # a nir.NIRGraph; the package is imported where it is needed
+
+DT = 1e-4
+
+# What does nothing once a network is trained.
+_IDENTITIES = (keras.layers.Dropout, keras.layers.GaussianNoise, keras.layers.ActivityRegularization)
+
+
+def _nir():
+    try:
+        import nir
+    except ImportError:
+        raise ImportError("Interchange needs the package nir: pip install nir") from None
+    return nir
+
+
+def to_nir(
+    model: keras.Model, path: str | PathLike | None = None, dt: float = DT, unit_resistance: bool = False
+) -> Graph:
+    r"""Write a network as a NIR graph, which other frameworks and neuromorphic hardware read.
+
+    | Keras | NIR |
+    |---|---|
+    | `Dense` | `Linear`, or `Affine` with a bias |
+    | `Conv1D`, `Conv2D` within `TimeDistributed` | `Conv1d`, `Conv2d` |
+    | `AveragePooling2D` within `TimeDistributed` | `AvgPool2d` |
+    | `Flatten` within `TimeDistributed` | `Flatten` |
+    | `lif.LIF(leak)` | `LIF`, $\tau = \Delta t / \lambda$, $r = 1/\lambda$; with `leak=0` `IF`, $r = 1/\Delta t$ |
+    | `lif.RecurrentLIF` | a subgraph of a `LIF` or `IF` and a `Linear` that leads back to it |
+    | `lif.LeakyIntegrator` | `LI`; with `leak=0` `I` |
+    | `lif.LeakyIntegrator(return_sequences=True)`, then `lif.LIF` | `CubaLIF` |
+
+    Dropout and noise are left out. NIR has no time axis and puts channels first: kernels are turned round, and the
+    weights behind a `Flatten` are reordered. A `LeakyIntegrator` is written with all its steps.
+
+    In NIR a neuron fires above its threshold, here at it. The two differ only where a potential equals the threshold
+    to the last bit.
+
+    Args:
+        model: A `Sequential` or functional model that is a chain of layers, with inputs `(batch, time, *units)`.
+        path: File to write, usually `*.nir`, or `None` for none.
+        dt: Length of a step, in seconds, > 0.
+        unit_resistance: Whether to write a `LIF` with $r = 1$ and its threshold times $\lambda$: the same neuron, its
+            potential in other units. Norse, which ignores $r$, needs it.
+
+    Returns:
+        The `nir.NIRGraph`.
+
+    Raises:
+        ImportError: If the package `nir` is missing.
+        ValueError: For what NIR cannot say, naming the layer and the option: a floor, a refractory period, another
+            reset than `"zero"`, an activation, a kernel that is not square, padding that differs between two sides, a
+            layer not listed, or a model that is no chain.
+
+    Example:
+
+    >>> import keras, lif
+    >>> hidden = [keras.layers.Dense(8, name="dense"), lif.LIF(leak=0.1, floor=None, name="hidden")]
+    >>> graph = lif.to_nir(keras.Sequential([keras.Input((None, 3)), *hidden]))
+    >>> graph.edges
+    [('input', 'dense'), ('dense', 'hidden'), ('hidden', 'output')]
+    >>> graph.nodes["hidden"].tau[0].round(6), graph.nodes["hidden"].r[0].round(6)
+    (np.float32(0.001), np.float32(10.0))
+
+    Source: Pedersen et al., Neuromorphic intermediate representation, Nature Communications 15 (2024).
+    """
+    nir = _nir()
+    if not 0 < dt < math.inf:
+        raise ValueError(f"Argument `dt` must be a finite number > 0. Received: dt={dt!r}")
+    layers = _chain(model)
+    shape = tuple(model.inputs[0].shape[2:])
+    if not shape or None in shape:
+        raise ValueError(
+            "Argument `model` must have inputs of shape (batch, time, *units) with known units. "
+            f"Received: {model.inputs[0].shape}"
+        )
+    writer = _Writer(nir, shape, dt, unit_resistance)
+    while layers:
+        layers = layers[writer.add(*layers[:2]) :]
+    graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt})
+    if path is not None:
+        nir.write(path, graph)
+    return graph
+
+
+class _Writer:
+    """Nodes and edges of a chain as it grows. `shape` is that of the units here, channels last."""
+
+    def __init__(self, nir, shape, dt, unit_resistance):
+        self.nir, self.shape, self.dt, self.unit_resistance = nir, shape, dt, unit_resistance
+        self.order = None  # where a flattened unit of NIR stands in Keras, behind a Flatten
+        self.nodes = {"input": nir.Input(np.array(_channels_first(shape)))}
+        self.edges = []
+        self.ended = False  # behind a layer that gives its last step only
+
+    def finished(self):
+        self._put("output", self.nir.Output(np.array(_channels_first(self.shape))))
+        return self.nodes, self.edges
+
+    def _put(self, name, node):
+        self.edges.append((list(self.nodes)[-1], name))
+        self.nodes[name] = node
+
+    def add(self, outer, following=None):
+        """Write a layer, and perhaps the one after it. Returns how many were written."""
+        nir, layer = self.nir, getattr(outer, "layer", outer)
+        if self.ended:
+            raise ValueError(f"Layer {layer.name} comes after the last step was taken, which NIR cannot say.")
+        if isinstance(layer, _IDENTITIES):
+            return 1
+        node, used = None, 1
+        if isinstance(layer, keras.layers.Dense):
+            node = self._dense(layer)
+        elif type(layer) in (keras.layers.Conv1D, keras.layers.Conv2D) and outer is not layer:
+            node = self._convolution(layer)
+        elif isinstance(layer, keras.layers.AveragePooling2D) and outer is not layer:
+            if any(self._padding(layer, layer.pool_size, (1, 1))):
+                raise _cannot(layer, "padding", layer.padding)
+            node = nir.AvgPool2d(*(np.array(n) for n in (layer.pool_size, layer.strides, (0, 0))))
+        elif isinstance(layer, keras.layers.Flatten) and outer is not layer:
+            first = _channels_first(self.shape)
+            if len(first) > 1:
+                self.order = _channels_first(
+                    np.arange(math.prod(first)).reshape(self.shape), array=True
+                ).ravel()
+            node = nir.Flatten(np.array(first), start_dim=0)
+        elif isinstance(layer, keras.layers.Rescaling):
+            _check(layer, offset=(layer.offset, 0.0))
+            node = nir.Scale(self._per_unit(layer.scale))
+        elif isinstance(layer, RecurrentLIF):
+            node = self._recurrent(layer)
+        elif isinstance(layer, LIF):
+            node = self._lif(layer)
+        elif isinstance(layer, LeakyIntegrator):
+            both = (
+                layer.return_sequences
+                and type(following) is LIF
+                and np.all(_leak(layer))
+                and np.all(_leak(following))
+            )
+            node, used = (self._cuba_lif(layer, following), 2) if both else (self._integrator(layer), 1)
+        if node is None:
+            raise ValueError(f"Layer {layer.name} ({type(layer).__name__}) has no counterpart in NIR.")
+        self._put((following if used == 2 else layer).name, node)
+        self.ended = isinstance(layer, LeakyIntegrator) and not layer.return_sequences
+        self.shape = tuple(outer.output.shape[1 if self.ended else 2 :])
+        return used
+
+    def _per_unit(self, values):
+        """One number for each unit, in NIR's order."""
+        values = np.broadcast_to(np.asarray(values, "float32"), self.shape)
+        return (values[self.order] if self.order is not None else _channels_first(values, array=True)).copy()
+
+    def _dense(self, layer):
+        _check(layer, activation=(layer.activation, keras.activations.linear))
+        kernel = keras.ops.convert_to_numpy(layer.kernel)
+        if len(self.shape) > 1:
+            raise ValueError(f"Layer {layer.name} (Dense) needs a Flatten before it: units are {self.shape}.")
+        weight = np.ascontiguousarray((kernel if self.order is None else kernel[self.order]).T)
+        self.order = None
+        if layer.use_bias:
+            return self.nir.Affine(weight, keras.ops.convert_to_numpy(layer.bias))
+        return self.nir.Linear(weight)
+
+    def _convolution(self, layer):
+        _check(layer, activation=(layer.activation, keras.activations.linear), groups=(layer.groups, 1))
+        if layer.data_format != "channels_last":
+            raise _cannot(layer, "data_format", layer.data_format)
+        if len(set(layer.kernel_size)) > 1:  # nir 1.0.8 takes the height for the width when it checks shapes
+            raise _cannot(layer, "kernel_size", layer.kernel_size)
+        kernel = keras.ops.convert_to_numpy(layer.kernel)  # (*space, in, out)
+        weight = np.ascontiguousarray(np.moveaxis(kernel, (-1, -2), (0, 1)))
+        bias = (
+            keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(layer.filters, "float32")
+        )
+        padding = self._padding(layer, layer.kernel_size, layer.dilation_rate)
+        options = dict(weight=weight, groups=1, bias=bias)
+        if kernel.ndim == 3:
+            (space, _), (stride,), (pad,), (dilation,) = (
+                self.shape,
+                layer.strides,
+                padding,
+                layer.dilation_rate,
+            )
+            return self.nir.Conv1d(
+                input_shape=space, stride=stride, padding=pad, dilation=dilation, **options
+            )
+        return self.nir.Conv2d(
+            input_shape=self.shape[:2],
+            stride=tuple(layer.strides),
+            padding=padding,
+            dilation=tuple(layer.dilation_rate),
+            **options,
+        )
+
+    def _padding(self, layer, sizes, dilations):
+        """What `padding` adds on each side, in numbers."""
+        if layer.padding == "valid":
+            return tuple(0 for _ in sizes)
+        if layer.padding != "same":
+            raise _cannot(layer, "padding", layer.padding)
+        widths = []
+        for n, size, stride, dilation in zip(self.shape, sizes, layer.strides, dilations, strict=False):
+            both = max(0, (math.ceil(n / stride) - 1) * stride + dilation * (size - 1) + 1 - n)
+            if both % 2:
+                raise ValueError(
+                    f"Layer {layer.name}: padding='same' adds {both} cells here, more on one side than on the other, "
+                    "which NIR cannot say. Use an odd kernel or a stride of 1, or pad the input."
+                )
+            widths.append(both // 2)
+        return tuple(widths)
+
+    def _lif(self, layer):
+        _check(
+            layer,
+            reset=(layer.reset, "zero"),
+            floor=(layer.floor, None),
+            refractory=(layer.refractory, 0),
+            return_potential=(layer.return_potential, False),
+        )
+        leak, threshold = self._per_unit(_leak(layer)), self._per_unit(layer.threshold)
+        if not leak.any():
+            return self.nir.IF(r=np.full_like(leak, 1 / self.dt), v_threshold=threshold)
+        self._no_zeros_among(leak, layer)
+        scale = leak if self.unit_resistance else np.ones_like(leak)
+        return self.nir.LIF(
+            tau=self.dt / leak,
+            r=scale / leak,
+            v_leak=0 * leak,
+            v_threshold=scale * threshold,
+            v_reset=0 * leak,
+        )
+
+    def _recurrent(self, layer):
+        nir, node = self.nir, self._lif(layer)
+        if len(self.shape) > 1:
+            raise ValueError(
+                f"Layer {layer.name} (RecurrentLIF) needs a Flatten before it: units are {self.shape}."
+            )
+        kernel = keras.ops.convert_to_numpy(layer.recurrent_kernel)
+        kernel = kernel if self.order is None else kernel[self.order][:, self.order]
+        units = np.array(self.shape)
+        nodes = {
+            "input": nir.Input(units),
+            "lif": node,
+            "w_rec": nir.Linear(np.ascontiguousarray(kernel.T)),
+            "output": nir.Output(units),
+        }
+        return nir.NIRGraph(nodes, [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")])
+
+    def _integrator(self, layer):
+        _check(layer, floor=(layer.floor, None))
+        leak = self._per_unit(_leak(layer))
+        if not leak.any():
+            return self.nir.I(r=np.full_like(leak, 1 / self.dt))
+        self._no_zeros_among(leak, layer)
+        return self.nir.LI(tau=self.dt / leak, r=1 / leak, v_leak=0 * leak)
+
+    def _cuba_lif(self, synapse, layer):
+        lower, upper = self._integrator(synapse), self._lif(layer)
+        return self.nir.CubaLIF(
+            tau_syn=lower.tau,
+            w_in=lower.r,
+            tau_mem=upper.tau,
+            **{name: getattr(upper, name) for name in ("r", "v_leak", "v_threshold", "v_reset")},
+        )
+
+    @staticmethod
+    def _no_zeros_among(leak, layer):
+        if not leak.all():
+            raise ValueError(
+                f"Layer {layer.name}: leaks of 0 beside others are no single node of NIR. Received: leak={leak!r}"
+            )
+
+
+def from_nir(
+    graph: Graph | str | PathLike,
+    dt: float | None = None,
+    surrogate: str | Callable = "constant",
+    detach_reset: bool = True,
+) -> keras.Model:
+    r"""Make a network of a NIR graph, ready to run or to be trained further.
+
+    The inverse of `lif.to_nir`, for graphs from any framework. $\lambda = \Delta t / \tau$; where $\lambda\, r$ is not
+    1, the potential is measured in units of it, which makes the threshold $v_\text{thr} / (\lambda\, r)$; where this
+    differs from unit to unit, the currents are scaled instead. `Scale` becomes `Rescaling`, `SumPool2d` an average
+    times the size of the pool, `CubaLIF` a `LeakyIntegrator` before a `LIF`. `LI` and `I` return all their steps.
+
+    A graph does not say by what step it was simulated. `lif.to_nir` leaves a note; snnTorch and SpikingJelly assume
+    0.1 ms, Norse 1 ms and Spyx 1.
+
+    Args:
+        graph: A `nir.NIRGraph` that is a chain of nodes, or the path of a file.
+        dt: Length of a step, in the unit of the graph's time constants, > 0. By default what the graph notes, or else
+            0.1 ms.
+        surrogate, detach_reset: As for `lif.LIF`, for training.
+
+    Returns:
+        A functional Keras model, inputs `(batch, time, *units)` with channels last, layers named as the nodes.
+
+    Raises:
+        ImportError: If the package `nir` is missing.
+        ValueError: If the graph is no chain, a node has no counterpart, a potential leaks or is reset to another value
+            than 0, or a time constant is shorter than a step.
+
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> hidden = [keras.layers.Dense(8), lif.LIF(leak=0.1, floor=None)]
+    >>> model = keras.Sequential([keras.Input((None, 3)), *hidden])
+    >>> again = lif.from_nir(lif.to_nir(model))
+    >>> x = np.random.default_rng(0).normal(0.0, 2.0, (1, 50, 3))
+    >>> bool(np.all(again.predict(x, verbose=0) == model.predict(x, verbose=0)))
+    True
+
+    Source: as for `lif.to_nir`.
+    """
+    nir = _nir()
+    if not isinstance(graph, nir.NIRGraph):
+        graph = nir.read(graph)
+    if dt is None:
+        dt = float(graph.metadata.get("dt", DT))
+    if not 0 < dt < math.inf:
+        raise ValueError(f"Argument `dt` must be a finite number > 0. Received: dt={dt!r}")
+    reader = _Reader(nir, dt, dict(surrogate=surrogate, detach_reset=detach_reset, floor=None))
+    names = _path(nir, graph)
+    shape = _channels_last(graph.nodes[names[0]].input_type["input"])
+    inputs = y = keras.Input((None, *shape))
+    for name in names[1:-1]:
+        y = reader.add(name.replace(".", "_"), graph.nodes[name], y)
+    model = keras.Model(inputs, y)
+    for layer, weights in reader.weights:
+        layer.set_weights(weights)
+    return model
+
+
+class _Reader:
+    """Applies nodes to Keras tensors; the weights are kept until the model is there."""
+
+    def __init__(self, nir, dt, options):
+        self.nir, self.dt, self.options = nir, dt, options
+        self.order = None
+        self.weights = []
+
+    def add(self, name, node, y):
+        nir, shape = self.nir, tuple(y.shape[2:])
+        if isinstance(node, nir.Linear | nir.Affine):
+            return self._dense(name, node, y)
+        if isinstance(node, nir.Conv1d | nir.Conv2d):
+            return self._convolution(name, node, y)
+        if isinstance(node, nir.AvgPool2d | nir.SumPool2d):
+            size, stride, padding = (_pair(n) for n in (node.kernel_size, node.stride, node.padding))
+            if any(padding):
+                raise ValueError(
+                    f"Node {name}: padding of a pool has no counterpart. Received: padding={padding}"
+                )
+            y = TimeDistributed(keras.layers.AveragePooling2D(size, stride), name=name)(y)
+            return y if isinstance(node, nir.AvgPool2d) else keras.layers.Rescaling(float(math.prod(size)))(y)
+        if isinstance(node, nir.Flatten):
+            if len(shape) > 1:
+                at = np.arange(math.prod(shape)).reshape(shape)
+                self.order = _channels_first(at, array=True).ravel()
+            return TimeDistributed(keras.layers.Flatten(), name=name)(y)
+        if isinstance(node, nir.Scale):
+            return self._scaled(y, node.scale, name=name)
+        if isinstance(node, nir.LI | nir.I):
+            leak, gain = self._leak_and_gain(name, node)
+            layer = LeakyIntegrator(self._per_unit(leak, shape), return_sequences=True, name=name)
+            return layer(self._scaled(y, gain))
+        if isinstance(node, nir.CubaLIF):
+            leak = self._leak(name, node.tau_syn)
+            synapse = LeakyIntegrator(
+                self._per_unit(leak, shape), return_sequences=True, name=f"{name}_synapse"
+            )
+            return self._lif(name, node, synapse(self._scaled(y, leak * node.w_in)))
+        if isinstance(node, nir.LIF | nir.IF):
+            return self._lif(name, node, y)
+        if isinstance(node, nir.NIRGraph):
+            return self._recurrent(name, node, y)
+        raise ValueError(f"Node {name} ({type(node).__name__}) has no counterpart in lif.")
+
+    def _dense(self, name, node, y):
+        weight = np.asarray(node.weight, "float32")
+        if weight.ndim != 2 or len(y.shape) != 3:
+            raise ValueError(
+                f"Node {name}: expected flat units and a matrix. Received: weights of {weight.shape}"
+            )
+        kernel = weight.T
+        if self.order is not None:
+            kernel = kernel[np.argsort(self.order)]
+            self.order = None
+        bias = [np.asarray(node.bias, "float32")] if isinstance(node, self.nir.Affine) else []
+        layer = keras.layers.Dense(kernel.shape[1], use_bias=bool(bias), name=name)
+        self.weights.append((layer, [kernel, *bias]))
+        return layer(y)
+
+    def _convolution(self, name, node, y):
+        kernel = np.moveaxis(np.asarray(node.weight, "float32"), (0, 1), (-1, -2))
+        *size, _, filters = kernel.shape
+        strides, dilation = (_repeated(n, len(size)) for n in (node.stride, node.dilation))
+        padding = node.padding
+        if isinstance(padding, str):
+            keras_padding = str(padding)
+        else:
+            widths = _repeated(padding, len(size))
+            ours = tuple(d * (k - 1) / 2 for d, k in zip(dilation, size, strict=True))
+            keras_padding = "same" if widths == ours and set(strides) == {1} else "valid"
+            if any(widths) and keras_padding == "valid":
+                pad = keras.layers.ZeroPadding1D if len(size) == 1 else keras.layers.ZeroPadding2D
+                y = TimeDistributed(pad(widths[0] if len(size) == 1 else widths), name=f"{name}_padding")(y)
+        if int(np.asarray(node.groups)) != 1:
+            raise ValueError(
+                f"Node {name}: groups of channels have no counterpart. Received: groups={node.groups}"
+            )
+        convolution = keras.layers.Conv1D if len(size) == 1 else keras.layers.Conv2D
+        layer = convolution(filters, size, strides, keras_padding, dilation_rate=dilation)
+        bias = np.zeros(filters, "float32") if node.bias is None else np.asarray(node.bias, "float32")
+        self.weights.append((layer, [kernel, bias]))
+        return TimeDistributed(layer, name=name)(y)
+
+    def _lif(self, name, node, y, kind=LIF, **options):
+        for what in ("v_leak", "v_reset"):
+            value = getattr(node, what, None)
+            if value is not None and np.any(value):
+                raise ValueError(f"Node {name}: {what} must be 0. Received: {what}={value!r}")
+        leak, gain = self._leak_and_gain(name, node)
+        threshold = self._per_unit(_seven_digits(node.v_threshold / gain), y.shape[2:])
+        if np.ptp(threshold) > 1e-6 * np.max(threshold):
+            y, threshold = self._scaled(y, 1 / threshold, in_order=True), 1.0
+            if options:
+                raise ValueError(f"Node {name}: one threshold for all recurrent units is needed.")
+        leak = self._per_unit(leak, y.shape[2:])
+        return kind(leak, float(np.mean(threshold)), name=name, **options, **self.options)(y)
+
+    def _recurrent(self, name, graph, y):
+        nir = self.nir
+        neurons = [(k, n) for k, n in graph.nodes.items() if isinstance(n, nir.LIF | nir.IF)]
+        back = [(k, n) for k, n in graph.nodes.items() if isinstance(n, nir.Linear | nir.Affine)]
+        if len(neurons) != 1 or len(back) != 1 or len(graph.nodes) != 4:
+            raise ValueError(
+                f"Node {name}: a subgraph must be a LIF or IF and a Linear that leads back to it."
+            )
+        (at, node), (weights_at, weights) = neurons[0], back[0]
+        if {(at, weights_at), (weights_at, at)} - set(graph.edges) or np.any(getattr(weights, "bias", 0)):
+            raise ValueError(
+                f"Node {name}: recurrent weights must lead from the neurons to themselves, without bias."
+            )
+        kernel = np.asarray(weights.weight, "float32").T
+        if self.order is not None:
+            place = np.argsort(self.order)
+            kernel = kernel[place][:, place]
+        y = self._lif(name, node, y, RecurrentLIF, recurrent_initializer="zeros")
+        self.weights.append((y._keras_history.operation, [kernel]))
+        return y
+
+    def _leak(self, name, tau):
+        leak = self.dt / np.asarray(tau, "float64")
+        if np.any(leak > 1 + 1e-6) or not np.all(leak > 0):
+            raise ValueError(f"Node {name}: tau must be a step, {self.dt}, at least. Received: tau={tau!r}")
+        return _seven_digits(np.minimum(leak, 1.0))
+
+    def _leak_and_gain(self, name, node):
+        r = np.asarray(node.r, "float64")
+        if isinstance(node, self.nir.IF | self.nir.I):
+            return 0.0 * r, _seven_digits(self.dt * r)
+        if np.any(node.v_leak):
+            raise ValueError(f"Node {name}: v_leak must be 0. Received: v_leak={node.v_leak!r}")
+        leak = self._leak(name, node.tau_mem if isinstance(node, self.nir.CubaLIF) else node.tau)
+        gain = leak * r
+        return leak, np.where(np.abs(gain - 1) < 1e-6, 1.0, gain)
+
+    def _per_unit(self, values, shape):
+        """A number if all are the same, or one for each unit, in the order of Keras."""
+        values = np.asarray(values)
+        if values.size and np.ptp(values) == 0:
+            return float(values.flat[0])
+        values = values.reshape(_channels_first(shape)) if values.size == math.prod(shape) else values
+        if self.order is not None and len(shape) == 1:
+            return values[np.argsort(self.order)]
+        return _channels_last(values, array=True)
+
+    def _scaled(self, y, gain, name=None, in_order=False):
+        gain = gain if in_order else self._per_unit(gain, y.shape[2:])
+        if np.allclose(gain, 1.0, rtol=1e-6, atol=0):
+            return y
+        return keras.layers.Rescaling(gain if np.ndim(gain) == 0 else np.asarray(gain).tolist(), name=name)(y)
+
+
+def _chain(model):
+    """The layers of a model that is a chain, without its input."""
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    in_line = all(after.input is before.output for before, after in zip(layers, layers[1:], strict=False))
+    if len(model.inputs) != 1 or len(model.outputs) != 1 or not layers or not in_line:
+        raise ValueError(f"Argument `model` must be a chain of layers. Received: {model.name}")
+    return layers
+
+
+def _path(nir, graph):
+    """Names of the nodes from the input to the output of a graph that is a chain."""
+    after = {}
+    for source, target in graph.edges:
+        after.setdefault(source, []).append(target)
+    starts = [name for name, node in graph.nodes.items() if isinstance(node, nir.Input)]
+    names = starts[:1]
+    while names and names[-1] in after and len(after[names[-1]]) == 1 and len(names) <= len(graph.nodes):
+        names += after[names[-1]]
+    if (
+        len(starts) != 1
+        or len(names) != len(graph.nodes)
+        or not isinstance(graph.nodes[names[-1]], nir.Output)
+    ):
+        raise ValueError(
+            "Argument `graph` must be a chain of nodes from one Input to one Output, recurrent ones within a subgraph. "
+            f"Received: edges {graph.edges}"
+        )
+    return names
+
+
+def _leak(layer):
+    return layer.leak if layer._leak_weight is None else keras.ops.convert_to_numpy(layer._leak_weight)
+
+
+def _check(layer, **options):
+    """Refuse every option, name=(value, expected), that is not as NIR has it."""
+    for name, (value, expected) in options.items():
+        if value != expected:
+            raise _cannot(
+                layer, name, getattr(value, "__name__", value), getattr(expected, "__name__", expected)
+            )
+
+
+def _cannot(layer, option, value, expected=None):
+    instead = "" if expected is None and option != "floor" else f" but {option}={expected!r}"
+    return ValueError(f"Layer {layer.name}: NIR has no counterpart of {option}={value!r}{instead}.")
+
+
+def _channels_first(shape, array=False):
+    if array:
+        return np.moveaxis(shape, -1, 0) if np.ndim(shape) > 1 else shape
+    return (shape[-1], *shape[:-1])
+
+
+def _channels_last(shape, array=False):
+    if array:
+        return np.moveaxis(shape, 0, -1) if np.ndim(shape) > 1 else shape
+    return tuple(int(n) for n in (*shape[1:], shape[0]))
+
+
+def _seven_digits(values):
+    """What float32 holds: 0.1, not 0.099999995, where the file has a time constant in float32."""
+    return np.reshape([float(f"{value:.7g}") for value in np.ravel(values)], np.shape(values))
+
+
+def _pair(n):
+    return _repeated(n, 2)
+
+
+def _repeated(n, times):
+    n = np.ravel(n).tolist()
+    return tuple(int(k) for k in (n * times if len(n) == 1 else n))

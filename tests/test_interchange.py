@@ -1,0 +1,217 @@
+"""Networks to and from NIR, without any other framework: what is written, what comes back, what is refused."""
+
+import sys
+
+import keras
+import nir
+import numpy as np
+import pytest
+from keras import layers
+
+import lif
+
+RNG = np.random.default_rng(0)
+LIVELY = keras.initializers.RandomNormal(stddev=0.6, seed=1)
+
+
+def model_of(inputs, *hidden):
+    return keras.Sequential([keras.Input((None, *inputs)), *hidden])
+
+
+def dense(units, **options):
+    return layers.Dense(units, kernel_initializer=LIVELY, **options)
+
+
+def convolution(kind, *arguments, **options):
+    layer = kind(*arguments, kernel_initializer=LIVELY, **options)
+    return lif.TimeDistributed(layer)
+
+
+MODELS = {
+    "dense": lambda: model_of(
+        (6,), dense(9), lif.LIF(0.1, floor=None), dense(4, use_bias=False), lif.LIF(0.3, 0.7, floor=None)
+    ),
+    "integrators": lambda: model_of(
+        (6,), dense(9), lif.LIF(0.0, floor=None), dense(4), lif.LeakyIntegrator()
+    ),
+    "readout": lambda: model_of(
+        (6,), dense(9), lif.LIF(1.0, floor=None), dense(4), lif.LeakyIntegrator(0.05)
+    ),
+    "recurrent": lambda: model_of(
+        (6,), dense(9), lif.RecurrentLIF(0.1, floor=None, recurrent_initializer=LIVELY)
+    ),
+    "synapse": lambda: model_of(
+        (6,), dense(9), lif.LeakyIntegrator(0.4, return_sequences=True), lif.LIF(0.1, floor=None)
+    ),
+    "one-dimensional": lambda: model_of(
+        (11, 3),
+        convolution(layers.Conv1D, 5, 3, strides=2),
+        lif.LIF(0.2, floor=None),
+        lif.TimeDistributed(layers.Flatten()),
+        dense(4),
+        lif.LIF(0.2, floor=None),
+    ),
+    # Everything that knows of places: per-unit leaks before and behind the Flatten, and recurrent units behind it.
+    "places": lambda: model_of(
+        (6, 8, 2),
+        convolution(layers.Conv2D, 3, 3, padding="same"),
+        lif.LIF(RNG.uniform(0.1, 0.5, (6, 8, 3)), floor=None),
+        lif.TimeDistributed(layers.AveragePooling2D(2)),
+        convolution(layers.Conv2D, 4, 2),
+        layers.TimeDistributed(layers.Flatten()),
+        lif.RecurrentLIF(RNG.uniform(0.1, 0.5, 24), 0.3, floor=None, recurrent_initializer=LIVELY),
+        layers.Dropout(0.5),
+        dense(5),
+        lif.LeakyIntegrator(0.2),
+    ),
+}
+
+
+@pytest.mark.parametrize("unit_resistance", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_what_is_written_and_read_again_is_the_same_network(name, unit_resistance, tmp_path):
+    """If this fails, a network is another one after a journey through a file: a kernel, an order, a time constant."""
+    model = MODELS[name]()
+    path = tmp_path / "network.nir"
+    graph = lif.to_nir(model, path, dt=1e-3, unit_resistance=unit_resistance)
+    again = lif.from_nir(path)  # the file knows its dt
+    assert set(graph.nodes) == set(nir.read(path).nodes)
+    x = RNG.normal(0, 1.5, (3, 40, *model.inputs[0].shape[2:])).astype("float32")
+    expected, found = model.predict(x, verbose=0), again.predict(x, verbose=0)
+    found = (
+        found if found.ndim == expected.ndim else found[:, -1]
+    )  # an integrator comes back with all its steps
+    assert found == pytest.approx(expected, abs=1e-4) and expected.any()
+
+
+def test_the_numbers_in_a_graph_are_those_of_the_formulas():
+    """If this fails, other libraries read another leak or threshold than was meant."""
+    graph = lif.to_nir(model_of((6,), dense(2, name="d"), lif.LIF(0.25, 2.0, floor=None, name="n")), dt=1e-3)
+    node = graph.nodes["n"]
+    assert node.tau == pytest.approx([4e-3, 4e-3]) and node.r == pytest.approx([4, 4])
+    assert node.v_threshold.tolist() == [2, 2] and not node.v_leak.any() and not node.v_reset.any()
+    unit = lif.to_nir(
+        model_of((6,), dense(2), lif.LIF(0.25, 2.0, floor=None, name="n")), unit_resistance=True
+    )
+    assert unit.nodes["n"].r.tolist() == [1, 1] and unit.nodes["n"].v_threshold.tolist() == [0.5, 0.5]
+    assert graph.nodes["d"].weight.shape == (2, 6)
+    synapse = lif.to_nir(MODELS["synapse"]())
+    assert [type(node) for node in synapse.nodes.values()] == [nir.Input, nir.Affine, nir.CubaLIF, nir.Output]
+
+
+def euler(node, current, dt):
+    """NIR's equations by Euler's method, in NumPy and NIR's own terms."""
+    v, spikes = np.zeros(node.tau.shape), []
+    for i in current:
+        v = v + dt / node.tau * ((node.v_leak - v) + node.r * i)
+        spikes.append(v > node.v_threshold)
+        v = np.where(spikes[-1], node.v_reset, v)
+    return np.array(spikes)
+
+
+def test_a_foreign_neuron_fires_as_its_equations_say():
+    """Any resistance, any threshold, one for each unit: if this fails, the scaling of potentials is wrong."""
+    tau, r, threshold = RNG.uniform(2e-3, 2e-2, (3, 5)), RNG.uniform(0.5, 9, 5), RNG.uniform(0.2, 2, 5)
+    node = nir.LIF(tau=tau[0], r=r, v_leak=np.zeros(5), v_threshold=threshold)
+    current = RNG.normal(1.0, 3.0, (200, 5))
+    graph = nir.NIRGraph.from_list(nir.Input(np.array([5])), node, nir.Output(np.array([5])))
+    spikes = lif.from_nir(graph, dt=1e-3).predict(current[None].astype("float32"), verbose=0)[0]
+    assert np.array_equal(spikes, euler(node, current, 1e-3)) and 50 < spikes.sum() < 900
+
+
+def test_scale_sum_pool_and_padding_are_read():
+    """If this fails, a node that other libraries write is read wrongly: compared with NumPy."""
+    kernel = RNG.normal(size=(1, 2, 3, 3)).astype("float32")
+    graph = nir.NIRGraph.from_list(
+        nir.Input(np.array([2, 5, 5])),
+        nir.Scale(np.arange(50.0).reshape(2, 5, 5).astype("float32")),
+        nir.Conv2d((5, 5), kernel, (2, 2), (1, 1), (1, 1), 1, np.ones(1, "float32")),
+        nir.SumPool2d(np.array([3, 3]), np.array([3, 3]), np.array([0, 0])),
+        nir.Flatten(np.array([1, 1, 1]), start_dim=0),
+        type_check=False,
+    )
+    x = RNG.normal(size=(2, 5, 5))
+    padded = np.pad(x * np.arange(50.0).reshape(2, 5, 5), [(0, 0), (1, 1), (1, 1)])
+    expected = (
+        sum(np.sum(padded[:, i : i + 3, j : j + 3] * kernel[0]) for i in (0, 2, 4) for j in (0, 2, 4)) + 9
+    )
+    found = lif.from_nir(graph).predict(np.moveaxis(x, 0, -1)[None, None].astype("float32"), verbose=0)
+    assert found.shape == (1, 1, 1) and found[0, 0, 0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_network_that_was_read_trains_and_saves(tmp_path):
+    """If this fails, a network from elsewhere can be looked at only."""
+    model = lif.from_nir(lif.to_nir(MODELS["recurrent"]()), surrogate="superspike")
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    x, before = RNG.normal(0, 1.5, (4, 10, 6)), model.get_weights()
+    model.fit(x, np.ones((4, 10, 9)), verbose=0)
+    assert all(np.any(a != b) for a, b in zip(model.get_weights(), before, strict=True))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        ([lif.LIF(name="h")], "h.*floor=0.0"),
+        ([lif.LIF(floor=None, reset="subtract", name="h")], "h.*reset='subtract'.*'zero'"),
+        ([lif.LIF(floor=None, refractory=2, name="h")], "h.*refractory=2"),
+        ([lif.LIF([0.0, 0.1, 0.1, 0.1, 0.1, 0.1], floor=None, name="h")], "h.*leaks of 0"),
+        ([lif.LeakyIntegrator(floor=0.0, name="h")], "h.*floor=0.0"),
+        ([lif.LeakyIntegrator(), layers.Dense(2, name="h")], "h.*last step"),
+        ([layers.Dense(2, activation="relu", name="h")], "h.*activation='relu'.*'linear'"),
+        ([lif.RecurrentLIF(floor=-1.0, name="h")], "h.*floor=-1.0"),
+        ([layers.LayerNormalization(name="h")], "h.*LayerNormalization.*no counterpart"),
+    ],
+)
+def test_what_nir_cannot_say_is_refused_by_name(hidden, message):
+    """If this fails, a network is exported as another one without a word."""
+    with pytest.raises(ValueError, match=message):
+        lif.to_nir(model_of((6,), *hidden))
+
+
+def test_uneven_padding_and_missing_shapes_are_refused():
+    """Keras pads an even kernel on one side more than on the other, which NIR cannot say."""
+    with pytest.raises(ValueError, match="padding='same'.*one side"):
+        lif.to_nir(model_of((6, 6, 1), lif.TimeDistributed(layers.Conv2D(2, 2, padding="same"))))
+    with pytest.raises(ValueError, match=r"kernel_size=\(2, 3\)"):
+        lif.to_nir(model_of((6, 6, 1), lif.TimeDistributed(layers.Conv2D(2, (2, 3)))))
+    with pytest.raises(ValueError, match="known units"):
+        lif.to_nir(model_of((None,), lif.LIF(floor=None)))
+    inputs = keras.Input((None, 6))
+    branched = keras.Model(inputs, layers.Add()([dense(6)(inputs), inputs]))
+    with pytest.raises(ValueError, match="chain"):
+        lif.to_nir(branched)
+    with pytest.raises(ValueError, match="dt.*0"):
+        lif.to_nir(MODELS["dense"](), dt=0)
+
+
+def lone(**options):
+    node = nir.LIF(**({name: np.ones(2) for name in ("tau", "r", "v_threshold")} | options))
+    return nir.NIRGraph.from_list(nir.Input(np.array([2])), node, nir.Output(np.array([2])))
+
+
+def test_graphs_with_no_counterpart_are_refused_by_name():
+    """If this fails, a foreign network is imported as another one without a word."""
+    zero = np.zeros(2)
+    with pytest.raises(ValueError, match="lif: v_leak must be 0"):
+        lif.from_nir(lone(v_leak=np.ones(2)))
+    with pytest.raises(ValueError, match="lif: v_reset must be 0"):
+        lif.from_nir(lone(v_leak=zero, v_reset=np.ones(2)))
+    with pytest.raises(ValueError, match="lif: tau must be a step, 2.0"):
+        lif.from_nir(lone(v_leak=zero), dt=2.0)
+    delay = nir.NIRGraph.from_list(nir.Input(np.array([2])), nir.Delay(zero), nir.Output(np.array([2])))
+    with pytest.raises(ValueError, match="delay.*Delay.*no counterpart"):
+        lif.from_nir(delay)
+    graph = lif.to_nir(MODELS["dense"]())
+    graph.edges.append(("input", "output"))
+    with pytest.raises(ValueError, match="chain"):
+        lif.from_nir(graph)
+
+
+def test_without_the_package_the_error_says_what_to_install(monkeypatch):
+    """If this fails, a user without the extra sees an error from the depths."""
+    monkeypatch.setitem(sys.modules, "nir", None)
+    with pytest.raises(ImportError, match="pip install nir"):
+        lif.to_nir(MODELS["dense"]())
