@@ -86,7 +86,12 @@ def lif(
     """
     dtype = backend.standardize_dtype(x.dtype)
 
-    def forward(x, leak, *kernel):
+    # An argument, not a name from outside: JAX cannot differentiate a function that refers to traced tensors.
+    masks = () if mask is None else (ops.cast(mask, "float32"),)
+
+    def forward(x, leak, *more):
+        mask = more[0] > 0 if masks else None
+        kernel = more[len(masks) :]
         potential, is_open = _simulate(x, leak, kernel, rule, mask)
         spikes = batch_first(_and(is_open, potential >= rule.threshold))
         outputs = (spikes, batch_first(potential)) if return_potential else (spikes,)
@@ -96,12 +101,13 @@ def lif(
                 gradients, potential, is_open, leak, kernel, rule, leak_gradient
             )
             kernel_gradient = [_correlate(spikes[:, :-1], x_gradient[:, 1:]) for _ in kernel]
-            return ops.cast(x_gradient, dtype), _sum_to(leak_gradients, leak), *kernel_gradient
+            no_gradient = [ops.zeros_like(m) for m in more[: len(masks)]]
+            return ops.cast(x_gradient, dtype), _sum_to(leak_gradients, leak), *no_gradient, *kernel_gradient
 
         return tuple(ops.cast(y, dtype) for y in outputs), backward
 
     kernel = () if recurrent_kernel is None else (ops.convert_to_tensor(recurrent_kernel),)
-    outputs = custom_gradient(forward, x, leak, *kernel)
+    outputs = custom_gradient(forward, x, leak, *masks, *kernel)
     return tuple(outputs) if return_potential else outputs[0]
 
 
