@@ -22,15 +22,7 @@ SURROGATES: dict[str, Callable] = {
 }
 
 
-def simulate(
-    x: np.ndarray,
-    leak: float | np.ndarray,
-    threshold: float = 1.0,
-    reset: str = "zero",
-    refractory: int = 0,
-    floor: float | None = 0.0,
-    recurrent: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+def simulate(x, leak, threshold=1.0, reset="zero", refractory=0, floor=0.0, recurrent=None):
     r"""Simulate leaky integrate-and-fire neurons, step by step.
 
     Args:
