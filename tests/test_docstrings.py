@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import sys
 
 import pytest
 
@@ -12,6 +13,14 @@ import lif
 from project import ROOT
 
 MODULES = [name for _, name, _ in pkgutil.iter_modules(lif.__path__, "lif.")]
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """An example's figure must not be there for the next test to draw on."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.mark.parametrize("name", MODULES)
