@@ -10,7 +10,7 @@ from . import coarse, datasets, dynamics, reference, results, soft, surrogates
 from .coarse import CoarseLIF, ContinuousNetwork, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 from .interchange import from_nir, to_nir
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
+from .layers import LIF, LeakyIntegrator, Recompute, RecurrentLIF, TimeDistributed
 from .monitor import FiringRates, firing_rates, summary, synapses
 from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
 from .sweeps import sweep
@@ -27,6 +27,7 @@ __all__ = [
     "LeakyIntegrator",
     "PoissonEncoder",
     "PopulationEncoder",
+    "Recompute",
     "RecurrentLIF",
     "SoftAdaptiveLIF",
     "SoftLIF",

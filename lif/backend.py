@@ -184,3 +184,35 @@ def _torch_custom_gradient(function, *tensors):
             return ctx.backward_function(*gradients)
 
     return Custom.apply(*tensors)
+
+
+def with_pullback(function: Callable, *tensors: Tensor) -> tuple[tuple[Tensor, ...], Callable]:
+    """Outputs of `function(*tensors)`, and the function that takes their gradients back to those of `tensors`.
+
+    Args:
+        function: Takes tensors, returns a tuple of tensors; differentiated by the backend.
+        *tensors: Tensors of floating-point numbers.
+
+    Returns:
+        `(outputs, pullback)`; `pullback(*output_gradients)` is a tuple with one gradient for each of `tensors`.
+    """
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            outputs = function(*tensors)
+        return outputs, lambda *gradients: tuple(tape.gradient(outputs, tensors, gradients, "zero"))
+    if BACKEND == "jax":
+        import jax
+
+        outputs, pullback = jax.vjp(function, *tensors)
+        return outputs, lambda *gradients: pullback(tuple(gradients))
+    import torch
+
+    with torch.enable_grad():
+        tensors = tuple(x.detach().requires_grad_() for x in tensors)
+        outputs = function(*tensors)
+    return outputs, lambda *gradients: torch.autograd.grad(
+        outputs, tensors, gradients, materialize_grads=True
+    )

@@ -34,13 +34,15 @@ from typing import NamedTuple
 
 from keras import backend, ops
 
-from .backend import Tensor, batch_first, compiled_once, custom_gradient, gate, scan
+from .backend import Tensor, batch_first, compiled_once, custom_gradient, gate, scan, with_pullback
 
 RESETS = ("zero", "subtract", "none")
 
 # Gradients beyond this are cut: then huge numbers have finite sums, and inf - inf, which is NaN, cannot arise.
 LARGEST = 1e30
 LARGEST_POTENTIAL = 3e38  # of float32
+
+State = tuple[Tensor, ...]
 
 
 class Rule(NamedTuple):
@@ -63,7 +65,8 @@ def lif(
     return_potential: bool = False,
     leak_gradient: bool = True,
     mask: Tensor | None = None,
-) -> Tensor | tuple[Tensor, Tensor]:
+    state: State | None = None,
+) -> Tensor | tuple[Tensor, ...]:
     """Simulate leaky integrate-and-fire neurons over a whole sequence.
 
     The rule and its gradient stand at the head of this module. Half-precision currents are integrated in float32,
@@ -80,35 +83,52 @@ def lif(
         return_potential: Whether to return `(spikes, potential)` rather than `spikes`.
         leak_gradient: Whether `leak` needs a gradient; `False` saves the work and makes it zero.
         mask: Boolean, shape `(batch, time)`; steps where it is `False` are closed.
+        state: State before the first step, from `at_rest` or an earlier call; `None` is rest.
 
     Returns:
-        Spikes (0 or 1), shape `(batch, time, *units)`; with `return_potential` also the potential before the reset.
+        Spikes (0 or 1), shape `(batch, time, *units)`; with `return_potential` also the potential before the reset;
+        with a `state` also the state after the last step.
     """
     dtype = backend.standardize_dtype(x.dtype)
 
-    # An argument, not a name from outside: JAX cannot differentiate a function that refers to traced tensors.
+    # Arguments, not names from outside: JAX cannot differentiate a function that refers to traced tensors.
     masks = () if mask is None else (ops.cast(mask, "float32"),)
+    kernels = () if recurrent_kernel is None else (ops.convert_to_tensor(recurrent_kernel),)
 
     def forward(x, leak, *more):
         mask = more[0] > 0 if masks else None
-        kernel = more[len(masks) :]
-        potential, is_open = _simulate(x, leak, kernel, rule, mask)
+        kernel, before = more[len(masks) :][: len(kernels)], more[len(masks) + len(kernels) :]
+        start = before or at_rest(
+            ops.zeros_like(as_state(x[:, 0])), bool(kernel), rule.refractory > 0 or bool(masks)
+        )
+        potential, is_open, after = _simulate(x, leak, kernel, rule, mask, start)
         spikes = batch_first(_and(is_open, potential >= rule.threshold))
         outputs = (spikes, batch_first(potential)) if return_potential else (spikes,)
 
         def backward(*gradients):
-            x_gradient, leak_gradients = _backpropagate(
-                gradients, potential, is_open, leak, kernel, rule, leak_gradient
+            e, after_gradient = gradients[: len(outputs)], gradients[len(outputs) :]
+            x_gradient, leak_gradients, start_gradient = _backpropagate(
+                e, potential, is_open, leak, kernel, rule, leak_gradient, start, after_gradient
             )
-            kernel_gradient = [_correlate(spikes[:, :-1], x_gradient[:, 1:]) for _ in kernel]
+            kernel_gradient = [
+                _correlate(spikes[:, :-1], x_gradient[:, 1:]) + _correlate(start[1], x_gradient[:, 0])
+                for _ in kernel
+            ]
             no_gradient = [ops.zeros_like(m) for m in more[: len(masks)]]
-            return ops.cast(x_gradient, dtype), _sum_to(leak_gradients, leak), *no_gradient, *kernel_gradient
+            return (
+                ops.cast(x_gradient, dtype),
+                _sum_to(leak_gradients, leak),
+                *no_gradient,
+                *kernel_gradient,
+                *start_gradient[: len(before)],
+            )
 
-        return tuple(ops.cast(y, dtype) for y in outputs), backward
+        return (*(ops.cast(y, dtype) for y in outputs), *(after if before else ())), backward
 
-    kernel = () if recurrent_kernel is None else (ops.convert_to_tensor(recurrent_kernel),)
-    outputs = custom_gradient(forward, x, leak, *masks, *kernel)
-    return tuple(outputs) if return_potential else outputs[0]
+    outputs = custom_gradient(forward, x, leak, *masks, *kernels, *(state or ()))
+    count = 1 + return_potential
+    result = tuple(outputs[:count]) if state is None else (*outputs[:count], tuple(outputs[count:]))
+    return result if len(result) > 1 else result[0]
 
 
 def leaky_integrate(
@@ -117,19 +137,115 @@ def leaky_integrate(
     floor: float | None = None,
     leak_gradient: bool = True,
     mask: Tensor | None = None,
-) -> Tensor:
+    state: State | None = None,
+) -> Tensor | tuple[Tensor, State]:
     r"""Leaky sum without spikes, $v_t = \max(\text{floor}, (1 - \lambda) v_{t-1} + x_t)$.
 
     It is a LIF neuron whose threshold is out of reach.
 
     Args:
-        x, leak, floor, leak_gradient, mask: As for `lif`.
+        x, leak, floor, leak_gradient, mask, state: As for `lif`.
 
     Returns:
-        Potential, shape `(batch, time, *units)`.
+        Potential, shape `(batch, time, *units)`; with a `state` also the state after the last step.
     """
     rule = Rule(surrogate=ops.zeros_like, threshold=float("inf"), reset="none", floor=floor)
-    return lif(x, leak, rule, return_potential=True, leak_gradient=leak_gradient, mask=mask)[1]
+    options = {"return_potential": True, "leak_gradient": leak_gradient, "mask": mask, "state": state}
+    _, potential, *after = lif(x, leak, rule, **options)
+    return (potential, *after) if after else potential
+
+
+def at_rest(zeros: Tensor, recurrent: bool, has_closed_steps: bool) -> State:
+    """State of `lif` before the first step: the potential, the spikes of the step before, the closed steps to come.
+
+    Args:
+        zeros: Zeros of shape `(batch, *units)`, float32 or float64.
+        recurrent: Whether there is a recurrent kernel; else the spikes are left out.
+        has_closed_steps: Whether there is a refractory period or a mask; else their number is left out.
+    """
+    return (zeros,) * (1 + recurrent + has_closed_steps)
+
+
+def in_blocks(
+    advance: Callable,
+    at_rest: Callable,
+    x: Tensor,
+    weights: tuple[Tensor, ...],
+    every: int,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Run a network over a sequence; keep only its input, and its state every so many steps, for the backward pass.
+
+    The backward pass takes one block after the other, from the last to the first. It runs the network over the block
+    again, from the state that was kept, takes the gradient back through it, and forgets it.
+
+    Args:
+        advance: Function of `(x, mask, state, weights)` that runs the network over some steps. Returns its output in
+            each, shape `(batch, time, ...)`, and the state after them.
+        at_rest: Function of the batch size that returns the state before the first step, a tuple of tensors.
+        x: Input, shape `(batch, time, *units)`.
+        weights: Tensors to differentiate with respect to, beside `x`.
+        every: Number of steps of a block.
+        mask: Boolean, shape `(batch, time)`, or `None`.
+
+    Returns:
+        The output of the network in each step.
+    """
+    masks = () if mask is None else (ops.cast(mask, "float32"),)
+
+    def run(x, masks, state, weights):
+        y, after = advance(x, masks[0] > 0 if masks else None, state, weights)
+        return (y, *after)
+
+    def forward(x, *others):
+        masks_, weights = others[: len(masks)], others[len(masks) :]
+        state = tuple(at_rest(ops.shape(x)[0]))
+        zeros = tuple(ops.zeros_like(w) for w in weights)
+
+        def block(state, inputs):
+            y, *after = run(inputs[0], inputs[1:], state, weights)
+            return tuple(after), (y, *state)
+
+        _, (y, *states) = _scan_blocks(block, state, (x, *masks_), every)
+
+        def backward(e):
+            def block(carry, inputs):
+                gradients, sums = carry
+                x, *masks_ = inputs[: 1 + len(masks)]
+                e, *state = inputs[1 + len(masks) :]
+
+                def outputs(x, *others):
+                    return run(x, masks_, others[: len(state)], others[len(state) :])
+
+                _, pullback = with_pullback(outputs, x, *state, *weights)
+                x_gradient, *others = pullback(e, *gradients)
+                sums = tuple(a + b for a, b in zip(sums, others[len(state) :], strict=True))
+                return (tuple(others[: len(state)]), sums), (x_gradient,)
+
+            carry = (state, zeros)  # both zero: nothing comes after the last step
+            (_, sums), (x_gradient,) = _scan_blocks(block, carry, (x, *masks_, e), every, tuple(states))
+            return (x_gradient, *(ops.zeros_like(m) for m in masks_), *sums)
+
+        return (y,), backward
+
+    return custom_gradient(forward, x, *masks, *weights)[0]
+
+
+def _scan_blocks(step, carry, sequences, every, collected=()):
+    """`scan` over blocks of steps, backwards over what an earlier one collected; the first output is a sequence."""
+    steps = ops.shape(sequences[0])[1]
+    missing = -steps % every
+
+    def blocks(x):
+        batch, _, *units = ops.shape(x)
+        if not isinstance(missing, int) or missing:
+            x = ops.concatenate([x, ops.zeros((batch, missing, *units), x.dtype)], axis=1)
+        return ops.reshape(x, (-1, (steps + missing) // every, every, *units))
+
+    sequences = tuple(blocks(x) for x in sequences)
+    carry, (y, *more) = scan(step, carry, sequences, collected, reverse=bool(collected))
+    y = batch_first(y)
+    return carry, (ops.reshape(y, (-1, steps + missing, *ops.shape(y)[3:]))[:, :steps], *more)
 
 
 class CoarseRule(NamedTuple):
@@ -201,9 +317,6 @@ def coarse_lif(x: Tensor, rule: CoarseRule) -> Tensor:
         return (ops.cast(spikes, dtype),), backward
 
     return custom_gradient(forward, x)[0]
-
-
-State = tuple[Tensor, ...]
 
 
 def run(
@@ -288,27 +401,27 @@ def alpha_synapse(
     return batch_first(output), first, second
 
 
-def _simulate(x, leak, kernel, rule, mask):
-    """Forward pass, time first: the potential of every step, and which steps are open (`None`: all of them)."""
-    state = ops.zeros_like(as_state(x[:, 0]))
-    decay = 1.0 - ops.cast(leak, state.dtype)
+def _simulate(x, leak, kernel, rule, mask, state):
+    """Forward pass, time first: the potential, which steps are open (`None`: all of them), and the state at the end."""
+    decay = 1.0 - ops.cast(leak, state[0].dtype)
     has_closed_steps = rule.refractory > 0 or mask is not None
     lowest = -LARGEST_POTENTIAL if rule.floor is None else rule.floor
 
     def step(carry, inputs):
-        v, spikes, count = carry
+        v, *more = carry
         p = decay * v + as_state(inputs[0])
         if kernel:
-            p = p + ops.matmul(spikes, kernel[0])
+            p = p + ops.matmul(more[0], kernel[0])
         p = ops.clip(p, lowest, LARGEST_POTENTIAL)
         collect = (p,)
         if has_closed_steps:
+            count = more[-1]
             awake = inputs[1] if mask is not None else True
             is_open = ops.logical_and(count == 0, awake)
             p = ops.where(is_open, p, v)
             s = ops.logical_and(is_open, p >= rule.threshold)
             waited = ops.where(awake, ops.maximum(count - 1, 0), count)
-            count = ops.where(s, rule.refractory, waited)
+            more[-1] = ops.where(s, ops.cast(rule.refractory, count.dtype), waited)
             v = _after_reset(p, s, rule)
             collect = (p, is_open)
         elif rule.reset == "zero":
@@ -316,40 +429,40 @@ def _simulate(x, leak, kernel, rule, mask):
         else:
             v = _after_reset(p, p >= rule.threshold, rule)
         if kernel:
-            spikes = ops.cast(s if has_closed_steps else p >= rule.threshold, v.dtype)
-        return (v, spikes, count), collect
+            more[0] = ops.cast(s if has_closed_steps else p >= rule.threshold, v.dtype)
+        return (v, *more), collect
 
-    # What a rule has no use for is an empty tuple in the carry.
-    carry = (state, state if kernel else (), ops.zeros_like(state, "int32") if has_closed_steps else ())
     sequences = (x,) if mask is None else (x, ops.reshape(mask, ops.shape(mask) + (1,) * (len(x.shape) - 2)))
-    _, (potential, *is_open) = scan(step, carry, sequences)
-    return potential, is_open[0] if is_open else None
+    state, (potential, *is_open) = scan(step, state, sequences)
+    return potential, is_open[0] if is_open else None, state
 
 
-def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradient):
-    """Backward pass: the gradient of every input, and of the leak in every neuron of the batch."""
-    zeros = ops.zeros_like(as_state(gradients[0][:, 0]))
+def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradient, start, after_gradient):
+    """Backward pass: the gradient of every input, of the leak in every neuron, and of the state at the start."""
+    zeros = ops.zeros_like(start[0])
     decay = 1.0 - ops.cast(leak, zeros.dtype)
     has_closed_steps = is_open is not None
     # Large potentials make two products overflow: with the gradient of an attached reset, and in the sum for the leak.
     # Bounds that leave room for the sums keep inf - inf, which is NaN, from arising.
     largest, largest_term = 1e38, 1e30
 
+    def grow(leak_sum, m, v_before):
+        return leak_sum - ops.clip(m * v_before, -largest_term, largest_term)
+
     def step(carry, inputs):
-        m, closed, leak_sum = carry  # m, and the gradient that a closed step hands on, both of step t + 1
+        # The gradients of the potential after the reset and of the spikes, as far as the next step uses them; its m.
+        through, heard, m, leak_sum = carry
         e, *more = inputs[: len(gradients)]
         v, *now = inputs[len(gradients) :]
         is_open = now[0] if now else None
         missing = rule.threshold - v
         if leak_gradient:
-            s = _and(is_open, missing <= 0)
-            leak_sum = leak_sum - ops.clip(m * _after_reset(v, s, rule), -largest_term, largest_term)
-        through = decay * m if is_open is None else decay * m + closed
+            leak_sum = grow(leak_sum, m, _after_reset(v, _and(is_open, missing <= 0), rule))
         kept = _if(is_open, gate(through, missing), through) if rule.reset == "zero" else through
         slope = _if(is_open, rule.surrogate(-missing), 0.0)
         e = as_state(e)
         if kernel:
-            e = e + ops.matmul(m, ops.transpose(kernel[0]))
+            e = e + heard
         g = e * slope + kept
         if more:
             g = g + as_state(more[0])
@@ -358,13 +471,17 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
                 g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest
             )
         m = _if(is_open, g if rule.floor is None else gate(g, v - rule.floor), 0.0)
-        closed = ops.where(is_open, 0.0, g) if now else ()
-        return (m, closed, leak_sum), (m,)
+        through = decay * m if is_open is None else decay * m + ops.where(is_open, 0.0, g)
+        heard = ops.matmul(m, ops.transpose(kernel[0])) if kernel else ()
+        return (through, heard, m if leak_gradient else (), leak_sum), (m,)
 
     collected = (potential, is_open) if has_closed_steps else (potential,)
-    carry = (zeros, zeros if has_closed_steps else (), zeros if leak_gradient else ())
-    (_, _, leak_sum), (x_gradient,) = scan(step, carry, gradients, collected, reverse=True)
-    return batch_first(x_gradient), leak_sum if leak_gradient else zeros
+    through, *heard = after_gradient or (zeros,) * (1 + len(kernel))
+    carry = (through, heard[0] if kernel else (), *((zeros, zeros) if leak_gradient else ((), ())))
+    (through, heard, m, leak_sum), (x_gradient,) = scan(step, carry, gradients, collected, reverse=True)
+    leak_sum = grow(leak_sum, m, start[0]) if leak_gradient else zeros
+    start_gradient = (through, heard, zeros) if kernel else (through, zeros)
+    return batch_first(x_gradient), leak_sum, start_gradient
 
 
 def _after_reset(v, s, rule):

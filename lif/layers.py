@@ -25,6 +25,8 @@ class UnitInterval(keras.constraints.Constraint):
 class _Leaky(keras.layers.Layer):
     """What the layers share: the leak, which is a number, an array per unit or a weight, and the time axis."""
 
+    recurrent_kernel, refractory = None, 0
+
     def __init__(self, leak: Leak, floor: float | None, trainable_leak: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -69,6 +71,12 @@ class _Leaky(keras.layers.Layer):
         return ops.convert_to_tensor(
             self.leak if self._leak_weight is None else self._leak_weight, dtype="float32"
         )
+
+    def at_rest(self, batch: int, units: tuple[int, ...], masked: bool) -> dynamics.State:
+        """State before the first step; see `dynamics.at_rest`."""
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        zeros = ops.zeros((batch, *units), dtype)
+        return dynamics.at_rest(zeros, self.recurrent_kernel is not None, self.refractory > 0 or masked)
 
     def get_config(self):
         leak = (
@@ -155,22 +163,24 @@ class LIF(_Leaky):
         self.detach_reset = bool(detach_reset)
         self.return_potential = bool(return_potential)
 
-    recurrent_kernel = None
-
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         check_rank(self, inputs.shape)
+        return self.advance(inputs, mask=mask)
+
+    def advance(self, inputs: Tensor, state: dynamics.State | None = None, mask: Tensor | None = None):
+        """As the layer when called; from a `state` on it returns the state after the last step too."""
         kernel = self.recurrent_kernel
-        rule = dynamics.Rule(
-            self.surrogate, self.threshold, self.reset, self.refractory, self.floor, self.detach_reset
-        )
         return dynamics.lif(
             ops.cast(inputs, self.compute_dtype),
             self._leak_tensor(),
-            rule,
+            dynamics.Rule(
+                self.surrogate, self.threshold, self.reset, self.refractory, self.floor, self.detach_reset
+            ),
             recurrent_kernel=None if kernel is None else ops.convert_to_tensor(kernel),
             return_potential=self.return_potential,
             leak_gradient=self.trainable_leak,
             mask=mask,
+            state=state,
         )
 
     def compute_mask(self, inputs, previous_mask=None):
@@ -288,13 +298,18 @@ class LeakyIntegrator(_Leaky):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         check_rank(self, inputs.shape)
-        v = dynamics.leaky_integrate(
+        v = self.advance(inputs, mask=mask)
+        return v if self.return_sequences else v[:, -1]
+
+    def advance(self, inputs: Tensor, state: dynamics.State | None = None, mask: Tensor | None = None):
+        """The sum in each step; from a `state` on it returns the state after the last step too."""
+        return dynamics.leaky_integrate(
             ops.cast(inputs, self.compute_dtype),
             self._leak_tensor(),
             floor=self.floor,
             mask=mask,
+            state=state,
         )
-        return v if self.return_sequences else v[:, -1]
 
     def compute_mask(self, inputs, previous_mask=None):
         return previous_mask if self.return_sequences else None
@@ -335,6 +350,123 @@ class TimeDistributed(keras.layers.TimeDistributed):
 
     def call(self, inputs):
         return over_time(self.layer, inputs)
+
+
+@keras.saving.register_keras_serializable(package="lif")
+class Recompute(keras.layers.Layer):
+    r"""Layers one after the other that take little memory in training: they calculate again what they did not keep.
+
+    A layer of neurons keeps its potential in every step for the backward pass, and a layer of weights its input. Over
+    $T$ steps that is what fills the memory. Here nothing is kept but the input of the first layer and, every $k$ steps,
+    the potential of each neuron. The backward pass runs the layers over $k$ steps again when it gets there.
+    Memory grows as $T/k + k$ instead of $T$, beside input and output, and is least for $k$ near $\sqrt T$. The price is
+    one more forward pass. Outputs and gradients are the same.
+
+    Put neurons and the weights before them into one `Recompute`: around neurons alone it saves nothing, since then
+    their currents are kept.
+
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> network = lif.Recompute([keras.layers.Dense(8), lif.LIF(), keras.layers.Dense(2)], every=20)
+    >>> tuple(network(np.ones((3, 400, 4), "float32")).shape)
+    (3, 400, 2)
+
+    Args:
+        layers: List of layers. Each is `LIF`, `RecurrentLIF`, `LeakyIntegrator(return_sequences=True)`, or treats every
+            step by itself: `Dense`, `TimeDistributed`, an activation.
+        every: Number of steps $k$ after which the state is kept, an integer >= 1. Where $k$ does not divide the number
+            of steps, the input is copied once, and some more steps are run.
+        **kwargs: As for every Keras layer.
+
+    Input shape: `(batch, time, *units)`; `batch` and `time` may be unknown and may vary.
+    Output shape: `(batch, time, *units)` of the last layer.
+
+    Raises:
+        ValueError: For an `every` that is no whole number >= 1, an empty list, or a layer that cannot be run twice or
+            in blocks: `Dropout` and `BatchNormalization`, other neurons, `LIF(return_potential=True)`.
+
+    Source: Chen, Xu, Zhang & Guestrin (2016), over time instead of layers.
+    """
+
+    def __init__(self, layers: list[keras.layers.Layer], every: int, **kwargs):
+        super().__init__(**kwargs)
+        if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
+            raise ValueError(
+                f"Argument `every` must be a whole number of steps >= 1. Received: every={every!r}"
+            )
+        if (
+            not isinstance(layers, list | tuple)
+            or not layers
+            or not all(isinstance(layer, keras.layers.Layer) for layer in layers)
+        ):
+            raise ValueError(f"Argument `layers` must be a list of Keras layers. Received: layers={layers!r}")
+        for layer in layers:
+            gives_one_sequence = isinstance(layer, _Leaky) and (
+                not getattr(layer, "return_potential", False) and getattr(layer, "return_sequences", True)
+            )
+            if not gives_one_sequence and (isinstance(layer, _Leaky) or hasattr(layer, "surrogate")):
+                raise ValueError(
+                    "Argument `layers` takes LIF, RecurrentLIF, LeakyIntegrator(return_sequences=True) and layers "
+                    f"without memory, each with one output per step. Received: {layer}"
+                )
+        self.supports_masking = True
+        self.layers = list(layers)
+        self.every = int(every)
+
+    def build(self, input_shape):
+        check_rank(self, input_shape)
+        shape = tuple(input_shape)
+        for layer in self.layers:
+            if not layer.built:
+                layer.build(shape)
+            if layer.trainable and not isinstance(layer, _Leaky) and layer.non_trainable_variables:
+                raise ValueError(
+                    "Recompute runs its layers twice, and expects some that neither draw random numbers nor gather "
+                    f"statistics. Received: {layer}"
+                )
+            shape = layer.compute_output_shape(shape)
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        variables = [v for layer in self.layers for v in layer.variables]
+
+        def at_rest(batch):
+            shape, state = tuple(inputs.shape), ()
+            for layer in self.layers:
+                if isinstance(layer, _Leaky):
+                    state += layer.at_rest(batch, shape[2:], mask is not None)
+                shape = layer.compute_output_shape(shape)
+            return state
+
+        def advance(x, mask, state, weights):
+            state, after = list(state), ()
+            with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))):
+                for layer in self.layers:
+                    if isinstance(layer, _Leaky):
+                        before = tuple(state.pop(0) for _ in layer.at_rest(1, (1,), mask is not None))
+                        x, now = layer.advance(x, before, mask)
+                        after += now
+                    else:
+                        x = layer(x)
+            return x, after
+
+        weights = tuple(ops.convert_to_tensor(v) for v in variables)
+        return dynamics.in_blocks(advance, at_rest, inputs, weights, self.every, mask)
+
+    def compute_output_shape(self, input_shape):
+        shape = tuple(input_shape)
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+        return shape
+
+    def get_config(self):
+        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
+        return {**super().get_config(), "layers": layers, "every": self.every}
+
+    @classmethod
+    def from_config(cls, config):
+        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        return cls(**{**config, "layers": layers})
 
 
 def over_time(layer, x):

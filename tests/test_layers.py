@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 import lif
+from autodiff import some, value_and_gradients
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(0.3, 0.6, (4, 9, 6)).astype("float32")
@@ -258,3 +259,105 @@ def test_time_distributed_trains_the_layer_in_training_only():
     assert np.array_equal(dropout(x), x) and not np.array_equal(dropout(x, training=True), x)
     normalised = ops.convert_to_numpy(lif.TimeDistributed(layers.BatchNormalization())(X, training=True))
     assert normalised.mean((0, 1)) == pytest.approx(np.zeros(6), abs=1e-5)
+
+
+def chain(neurons=lif.LIF, **options):
+    return [
+        layers.Dense(5, kernel_initializer=keras.initializers.RandomNormal(seed=1)),
+        neurons(leak=0.2, **options),
+        layers.Dense(4, kernel_initializer=keras.initializers.RandomNormal(seed=2)),
+        lif.LIF(trainable_leak=True, threshold=0.1),
+        layers.Dense(2, kernel_initializer=keras.initializers.RandomNormal(seed=3)),
+        lif.LeakyIntegrator(return_sequences=True),
+    ]
+
+
+def result_and_gradients(layer, weights, x, e, mask=None):
+    """Output of a function of a sequence, and the gradients at it and at the weights of its layers."""
+
+    def loss(x, *values):
+        with keras.StatelessScope(state_mapping=list(zip(weights, values, strict=True))):
+            y = layer(x, mask=mask)
+        return ops.sum(ops.multiply(y, e)), (y,)
+
+    return value_and_gradients(loss, x, *(np.array(ops.convert_to_numpy(w)) for w in weights))
+
+
+RECOMPUTED = [
+    (4, False, {}),
+    (20, False, {"reset": "none", "floor": None}),
+    (1, False, {"reset": "subtract", "detach_reset": False, "neurons": lif.RecurrentLIF}),
+    (3, True, {"reset": "subtract", "refractory": 2, "neurons": lif.RecurrentLIF}),
+    (4, True, {"reset": "zero", "detach_reset": False, "floor": -0.3}),
+]
+
+
+@pytest.mark.parametrize(("every", "masked", "options"), some(RECOMPUTED, one_in=3))
+def test_recomputing_changes_nothing_but_the_memory(every, masked, options):
+    """Blocks that divide the steps or do not, that are longer or one step: same spikes, same gradient everywhere."""
+    keras.utils.set_random_seed(0)
+    x, e = RNG.normal(0.3, 9.0, (3, 8, 6)).astype("float32"), RNG.normal(size=(3, 8, 2)).astype("float32")
+    mask = np.array([[1, 0, 1, 1, 1, 0, 0, 1]] * 2 + [[1] * 6 + [0] * 2], bool) if masked else None
+    recompute = lif.Recompute(chain(**options), every)
+    recompute.build((None, None, 6))
+    weights = recompute.trainable_weights
+
+    def plain(x, mask):
+        for layer in recompute.layers:
+            x = layer(x, mask=mask) if masked and hasattr(layer, "advance") else layer(x)
+        return x
+
+    (y,), gradients = result_and_gradients(recompute, weights, x, e, mask)
+    (expected,), expected_gradients = result_and_gradients(plain, weights, x, e, mask)
+    assert np.array_equal(y, expected) and y.any()
+    for found, wanted in zip(gradients, expected_gradients, strict=True):
+        assert np.any(wanted) and found == pytest.approx(wanted, abs=1e-5 * float(np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_recomputing_trains_and_saves(tmp_path, jit_compile):
+    """If this fails, a model with `Recompute` takes one length, drops its layers on saving or learns otherwise."""
+
+    def trained(wrap):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([layers.Input((None, 6)), *wrap(chain(refractory=1))])
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit_compile)
+        for steps in (9, 8, 1):
+            model.fit(9 * X[:, :steps], np.ones((4, steps, 2)), verbose=0)
+        return model
+
+    ours, plain = trained(lambda chain: [lif.Recompute(chain, every=4)]), trained(lambda chain: chain)
+    for a, b in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
+    ours.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    inside, expected = ([layer.get_config() for layer in m.layers[0].layers] for m in (loaded, ours))
+    assert inside == expected and loaded.layers[0].every == 4
+    assert np.array_equal(loaded.predict(X, verbose=0), ours.predict(X, verbose=0))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_recomputing_keeps_the_precision(policy):
+    """The state between two blocks must not be rounded to 16 bits: a slow neuron would stop charging there."""
+    x = np.full((1, 300, 1), 2.0**-7, "float32")
+    spikes = lif.Recompute([lif.LIF(leak=0.0, dtype=policy)], 10, dtype=policy)(x)
+    assert np.flatnonzero(ops.convert_to_numpy(ops.cast(spikes, "float32"))[0, :, 0]).tolist() == [127, 255]
+
+
+@pytest.mark.parametrize(
+    ("inside", "every", "message"),
+    [
+        ([lif.LIF()], 0, "every.*>= 1.*0"),
+        ([lif.LIF()], 2.5, "every.*whole.*2.5"),
+        ([], 3, r"layers.*\[\]"),
+        ([lif.CoarseLIF(4.0)], 3, "layers.*CoarseLIF"),
+        ([lif.LIF(return_potential=True)], 3, "layers.*LIF"),
+        ([lif.LeakyIntegrator()], 3, "layers.*return_sequences=True"),
+        ([layers.Dropout(0.5)], 3, "random.*Dropout"),
+        ([lif.TimeDistributed(layers.BatchNormalization())], 3, "statistics.*TimeDistributed"),
+    ],
+)
+def test_what_cannot_be_recomputed_is_named(inside, every, message):
+    """If this fails, a layer that does otherwise the second time trains on a wrong gradient."""
+    with pytest.raises(ValueError, match=message):
+        lif.Recompute(inside, every)(X)
