@@ -363,7 +363,7 @@ class Recompute(keras.layers.Layer):
     one more forward pass. Outputs and gradients are the same.
 
     Put neurons and the weights before them into one `Recompute`: around neurons alone it saves nothing, since then
-    their currents are kept.
+    their currents are kept. `lif.firing_rates` and the like do not see the neurons inside.
 
     Example:
 
