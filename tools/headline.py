@@ -34,7 +34,7 @@ HEADLINES = {
         "softlif_mnist_spiking_accuracy",
     ),
     "softlif_cifar10_spiking_accuracy": (
-        "CIFAR-10, soft LIF network, trained briefly, when it spikes",
+        "CIFAR-10, soft LIF network when it spikes",
         "31-conversion",
         "softlif_cifar10_spiking_accuracy",
     ),
