@@ -1,15 +1,9 @@
 """Many runs of one function, seeds times settings, in parallel and each in a file: none is lost, none repeated."""
 
-import contextlib
 import hashlib
 import itertools
 import json
-import os
-import pickle
 import re
-import subprocess
-import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -40,13 +34,10 @@ def sweep(
         function: Takes a setting's values by name, and everything random in it from them (a `seed`). Returns numbers,
             strings, arrays or lists or dicts of these.
         grid: Names and their values, of which all combinations are run; or a list of settings.
-        folder: Where the files go. Best one that all machines of a cluster share: where a worker cannot write into
-            it, its results reach their files only when all the runs have ended.
-        jobs: Runs at once; -1 for one on each core. Dask takes all of its client's threads, whatever stands here.
-        backend: Where they run, by joblib's name: `"loky"` for processes on this machine, `"threading"`, or a cluster:
-            `"dask"`, with a `distributed.Client`, where each run gets a fresh process (some seconds); or `"ray"`, after
-            `ray.util.joblib.register_ray()` and with `jobs=-1`, as one job runs here. Threads share the random
-            generators of Python, NumPy and Keras: runs that seed these need processes.
+        folder: Where the files go. On a cluster, a folder that all machines share.
+        jobs: Runs at once; -1 for one on each core.
+        backend: Where they run, by joblib's name: `"loky"` for processes on this machine, `"threading"`, or a cluster,
+            `"dask"` (with a `dask.distributed.Client`) or `"ray"` (after `ray.util.joblib.register_ray()`).
 
     Returns:
         A list of `(setting, result)` in the order of the grid. Arrays come back as lists.
@@ -70,8 +61,7 @@ def sweep(
     import joblib
 
     settings = _settings(grid)
-    folder = Path(folder).absolute()  # workers were started elsewhere
-    files = [folder / _file_name(setting) for setting in settings]
+    files = [Path(folder) / _file_name(setting) for setting in settings]
     missing = [(s, f) for s, f in zip(settings, files, strict=True) if not f.exists()]
 
     with progress(total=len(settings), initial=len(settings) - len(missing), unit="run") as bar:
@@ -87,8 +77,7 @@ def sweep(
 
         with joblib.parallel_config(backend=backend, n_jobs=jobs):
             # One run at a time: a worker that dies takes no others with it, and no core waits for a long batch.
-            run = joblib.delayed(_run_in_a_process if backend == "dask" else _run)
-            runs = Parallel(batch_size=1)(run(function, *each) for each in missing)
+            runs = Parallel(batch_size=1)(joblib.delayed(_run)(function, *each) for each in missing)
     failures = []
     for (setting, file), (run, failure) in zip(missing, runs, strict=True):
         if failure:
@@ -111,29 +100,10 @@ def _run(function, setting, file):
     try:
         result = plain("result", function(**setting))
         run = {"setting": setting, "result": result, "seconds": time.perf_counter() - start}
+        write(file, dumps(run))
+        return run, None
     except Exception:
         return None, traceback.format_exc(limit=-3).rstrip()
-    with contextlib.suppress(OSError):  # a machine without that folder: the run is written at home
-        write(file, dumps(run))
-    return run, None
-
-
-def _run_in_a_process(*run):
-    """The same in a new process: a Dask worker's own threads draw from the generators that a run has seeded."""
-    import cloudpickle  # which Dask needs too
-
-    # Not multiprocessing, which a worker may not use. Standard output is left to what the function prints.
-    code = "import pickle, sys; f, x = pickle.load(sys.stdin.buffer); pickle.dump(f(*x), open(sys.argv[1], 'wb'))"
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = Path(folder) / "outcome"
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code, outcome],
-            input=cloudpickle.dumps((_run, run)),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        if done.returncode:
-            return None, f"Its process ended with {done.returncode}; the worker's error stream says more."
-        return pickle.loads(outcome.read_bytes())
 
 
 def _settings(grid):
