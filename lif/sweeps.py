@@ -1,5 +1,6 @@
 """Many runs of one function, seeds times settings, in parallel and each in a file: none is lost, none repeated."""
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -34,10 +35,13 @@ def sweep(
         function: Takes a setting's values by name, and everything random in it from them (a `seed`). Returns numbers,
             strings, arrays or lists or dicts of these.
         grid: Names and their values, of which all combinations are run; or a list of settings.
-        folder: Where the files go. On a cluster, a folder that all machines share.
-        jobs: Runs at once; -1 for one on each core.
-        backend: Where they run, by joblib's name: `"loky"` for processes on this machine, `"threading"`, or a cluster,
-            `"dask"` (with a `dask.distributed.Client`) or `"ray"` (after `ray.util.joblib.register_ray()`).
+        folder: Where the files go. Best one that all machines of a cluster share: where a worker cannot write into
+            it, its results reach their files only when all the runs have ended.
+        jobs: Runs at once; -1 for one on each core. Dask takes all of its client's threads, whatever stands here.
+        backend: Where they run, by joblib's name: `"loky"` for processes on this machine, `"threading"`, or a cluster:
+            `"dask"`, with a `distributed.Client`; or `"ray"`, after `ray.util.joblib.register_ray()`, with `jobs=-1`:
+            one job runs here. Threads share the random generators of Python, NumPy and Keras, and a Dask worker's
+            own threads draw from Python's: runs that seed these globally may differ there.
 
     Returns:
         A list of `(setting, result)` in the order of the grid. Arrays come back as lists.
@@ -61,7 +65,8 @@ def sweep(
     import joblib
 
     settings = _settings(grid)
-    files = [Path(folder) / _file_name(setting) for setting in settings]
+    folder = Path(folder).absolute()  # workers were started elsewhere
+    files = [folder / _file_name(setting) for setting in settings]
     missing = [(s, f) for s, f in zip(settings, files, strict=True) if not f.exists()]
 
     with progress(total=len(settings), initial=len(settings) - len(missing), unit="run") as bar:
@@ -100,10 +105,11 @@ def _run(function, setting, file):
     try:
         result = plain("result", function(**setting))
         run = {"setting": setting, "result": result, "seconds": time.perf_counter() - start}
-        write(file, dumps(run))
-        return run, None
     except Exception:
         return None, traceback.format_exc(limit=-3).rstrip()
+    with contextlib.suppress(OSError):  # a machine without that folder: the run is written at home
+        write(file, dumps(run))
+    return run, None
 
 
 def _settings(grid):

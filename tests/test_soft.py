@@ -295,7 +295,7 @@ def test_spiking_rates_converge_to_the_lif_rates():
     model = network()
     expected = hard_rates(model, IMAGES).mean(0)
     for seconds in (0.2, 2.0):
-        rates = lif.to_spiking(model, synapse=0.0).run(IMAGES, seconds, batch_size=4).rates["first"]
+        rates = lif.to_spiking(model, synapse=0.0).run(IMAGES, seconds, batch_size=7).rates["first"]
         assert rates.shape == expected.shape
         assert np.max(np.abs(rates - expected)) < 1.01 / seconds
 
@@ -304,7 +304,7 @@ def test_the_output_converges_to_that_of_the_rates():
     """Mean spiking output against the rate network's: if this fails, the conversion is not one of the same network."""
     model = network(smoothing=1e-3)  # spiking neurons are hard
     expected = model.predict(IMAGES, verbose=0)
-    outputs, rates = lif.to_spiking(model, synapse=0.02).run(IMAGES, seconds=1.5, batch_size=3)
+    outputs, rates = lif.to_spiking(model, synapse=0.02).run(IMAGES, seconds=1.5, batch_size=7)
     assert outputs.shape == (7, 1500, 3) and set(rates) == {"first", "second"}
     spread = expected.std()
     assert np.abs(outputs[:, 300:].mean(1) - expected).mean() < 0.06 * spread

@@ -112,15 +112,33 @@ def test_any_backend_that_joblib_knows_by_name(tmp_path):
 
 
 def test_results_come_home_from_workers_with_a_disk_of_their_own(tmp_path, monkeypatch):
-    """If this fails, a sweep on machines that share no folder forgets what it found."""
-    monkeypatch.setattr(sweeps, "write", lambda file, text: None)
-    runs = [sweeps._run(noisy, {"leak": 0.1, "seed": 0}, tmp_path / "run.json")]
-    monkeypatch.undo()
-    monkeypatch.setattr(sweeps, "_run", lambda *_: runs[0])
-    assert (
-        lif.sweep(noisy, {"leak": [0.1], "seed": [0]}, tmp_path)[0][1]["rate"]
-        == noisy(0.1, 0)["rate"].tolist()
-    )
+    """If this fails, a sweep on machines that share no folder forgets what it found, or calls it a failure."""
+
+    def written_on_another_disk(file, text):
+        pass
+
+    def not_allowed(file, text):
+        raise PermissionError(file)
+
+    setting = {"leak": 0.1, "seed": 0}
+    for write in (written_on_another_disk, not_allowed):
+        with monkeypatch.context() as worker:
+            worker.setattr(sweeps, "write", write)
+            run = sweeps._run(noisy, setting, tmp_path / "run.json")
+        with monkeypatch.context() as home:
+            home.setattr(sweeps, "_run", lambda *_, run=run: run)
+            found = lif.sweep(noisy, [setting], tmp_path / write.__name__)
+        assert found == [(setting, {"rate": noisy(**setting)["rate"].tolist(), "seed": 0})]
+
+
+def test_a_relative_folder_is_ours_not_the_workers(tmp_path, monkeypatch):
+    """If this fails, runs go astray into the folder that the workers were started in."""
+    for place in ("first", "second"):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        lif.sweep(noisy, GRID, f"runs of the {place}", jobs=2)  # joblib keeps its workers for the second
+    for place in ("first", "second"):
+        assert [f.name for f in (tmp_path / place).iterdir()] == [f"runs of the {place}"]
 
 
 def test_an_empty_grid_is_refused(tmp_path):
