@@ -22,6 +22,11 @@ HEADLINES = {
         "21-short-trains",
         "coarse_lenet5_t4_mnist_accuracy",
     ),
+    "coarse_analog_t4_mnist_accuracy": (
+        "MNIST, LeNet-5 of coarse neurons, four steps, analog input",
+        "21-short-trains",
+        "coarse_analog_t4_mnist_accuracy",
+    ),
     "coarse_transfer_loss": (
         "MNIST, LeNet-5 of coarse neurons, lost in continuous time",
         "22-continuous",
@@ -39,12 +44,12 @@ HEADLINES = {
         "softlif_cifar10_spiking_accuracy",
     ),
     "softlif_cifar10_rate_accuracy": (
-        "The same as rates, before it spikes",
+        "CIFAR-10, soft LIF network as rates, before it spikes",
         "31-conversion",
         "softlif_cifar10_rate_accuracy",
     ),
     "cifar10_conversion_loss": (
-        "The same: accuracy lost on conversion",
+        "CIFAR-10, soft LIF network: accuracy lost on conversion",
         "31-conversion",
         "cifar10_conversion_loss",
     ),
@@ -82,10 +87,9 @@ def table(values):
         return "No full run has been recorded yet: `make full`."
     rows = ["| result | test accuracy or return | seeds | chapter |", "|---|---|---|---|"]
     for name, entry in values.items():
-        if name.endswith("_return"):
-            value = f"{entry['value']:.1f} ± {entry['sd']:.1f}"
-        else:
-            value = f"{100 * entry['value']:.2f} ± {100 * entry['sd']:.2f} %"
+        scale, digits, unit = (1, 1, "") if name.endswith("_return") else (100, 2, " %")
+        spread = f" ± {scale * entry['sd']:.{digits}f}" if entry["seeds"] > 1 else ""
+        value = f"{scale * entry['value']:.{digits}f}{spread}{unit}"
         link = f"[{entry['chapter']}](chapters/{entry['chapter']}.ipynb)"
         rows.append(f"| {HEADLINES[name][0]} | {value} | {entry['seeds']} | {link} |")
     return "\n".join(rows)
