@@ -4,7 +4,7 @@
 
 Measured: one forward and backward pass of Dense(784 -> 512) + LIF against the same Dense + ReLU, with and without XLA;
 the time per step as the sequence grows; the peak memory of a long sequence against a graph unrolled by hand, each in
-a process of its own.
+a process of its own; and how long `import lif` takes when Keras is loaded already.
 """
 
 import json
@@ -136,12 +136,30 @@ def memory():
     return report
 
 
+def import_time():
+    """Seconds of `import lif` in a new process that has loaded Keras, median over rounds."""
+    code = (
+        "import time, keras; start = time.perf_counter(); import lif; "
+        "print(time.perf_counter() - start, start - begin)"
+    )
+    code = f"import time; begin = time.perf_counter(); {code}"
+    seconds = []
+    for _ in range(ROUNDS):
+        out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        seconds.append([float(word) for word in out.stdout.split()])
+    lif_seconds, keras_seconds = zip(*seconds, strict=True)
+    return {
+        "lif_seconds": round(statistics.median(lif_seconds), 4),
+        "keras_seconds": round(statistics.median(keras_seconds), 2),
+    }
+
+
 if __name__ == "__main__":
     if "--memory" in sys.argv:
         print(peak_memory(sys.argv[-1]))
         sys.exit()
     report = {}
-    for part in (against_relu, growth_with_steps, memory):
+    for part in (against_relu, growth_with_steps, memory, import_time):
         start = time.perf_counter()
         report[part.__name__] = part()
         print(
