@@ -139,10 +139,9 @@ def memory():
 def import_time():
     """Seconds of `import lif` in a new process that has loaded Keras, median over rounds."""
     code = (
-        "import time, keras; start = time.perf_counter(); import lif; "
-        "print(time.perf_counter() - start, start - begin)"
+        "import time; begin = time.perf_counter(); import keras; loaded = time.perf_counter(); import lif; "
+        "print(time.perf_counter() - loaded, loaded - begin)"
     )
-    code = f"import time; begin = time.perf_counter(); {code}"
     seconds = []
     for _ in range(ROUNDS):
         out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -24,6 +24,8 @@ os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from side_by_side import memory as megabytes  # noqa: E402
+from side_by_side import write  # noqa: E402
 
 import lif  # noqa: E402
 
@@ -85,11 +87,6 @@ def training_pass(case, steps, compiled):
     return lambda: run()[0].numpy()
 
 
-def megabytes(name):
-    with open("/proc/self/status") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith(name)) / 1024
-
-
 def measure(case, steps, compiled):
     """What a child process, which has the packages and nothing else, says about one case."""
     reading, writing = os.pipe()
@@ -128,9 +125,7 @@ def main():
                     continue
                 found[str(steps)] = measure(case, steps, compiled == "xla")
                 print(compiled, case, steps, found[str(steps)], flush=True)
-                part = arguments.out.with_suffix(".part")
-                part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-                os.replace(part, arguments.out)
+                write(arguments.out, report)
 
 
 if __name__ == "__main__":

@@ -274,30 +274,26 @@ def ask(worker, line=""):
 
 def measure(workload, workers):
     """First pass of each contestant, then rounds of one pass each, in turns."""
-    report, running = {}, {}
+    report, running, firsts = {}, {}, {}
     for name, worker in workers.items():
         first = ask(worker, f"{workload}\n")  # the workload, and the first pass
         print(f"  {name}: " + (f"first pass {first['clock']:.2f} s" if first else "failed"), flush=True)
         if first is None:
             report[name] = {"failed": True}
             continue
-        running[name] = worker
+        running[name], firsts[name] = worker, first
         report[name] = {
             "first_seconds": {k: round(first[k], 3) for k in ("clock", "processor")},
-            "passes": [first],
+            "passes": [],
         }
-    patient = {
-        name: worker for name, worker in running.items() if report[name]["passes"][0]["processor"] < PATIENCE
-    }
-    for name in patient:
-        report[name]["passes"].clear()
     for _ in range(WORKLOADS[workload][-1]):
-        for name, worker in patient.items():
-            report[name]["passes"].append(ask(worker))
+        for name, worker in running.items():
+            if firsts[name]["processor"] < PATIENCE:
+                report[name]["passes"].append(ask(worker))
     for name, worker in running.items():
         worker.stdin.write("end\n")
         worker.stdin.flush()
-        passes = report[name].pop("passes")
+        passes = report[name].pop("passes") or [firsts[name]]
         report[name]["peak_megabytes"] = round(passes[-1]["megabytes"], 1)
         for kind in ("clock", "processor"):
             low, middle, high = quartiles([p[kind] for p in passes])
