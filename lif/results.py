@@ -60,13 +60,18 @@ def record(**numbers: Any) -> dict[str, Any]:
 def recorded(chapter: str | None = None) -> dict | None:
     """The recorded full run of a chapter, `results/full/<chapter>.json`, or None where there is none.
 
+    A full run has no recorded run of its own chapter: it is about to replace it, and what it draws is what it computes.
+
     Args:
         chapter: file stem such as "04-mnist"; by default the chapter that is running.
 
     Returns:
         A dict with the keys `numbers`, `timings` and `provenance`.
     """
-    chapter = chapter or _running_chapter()
+    running = _running_chapter()
+    chapter = chapter or running
+    if chapter == running and _running_profile() == "full":
+        return None
     here, package = Path.cwd(), Path(__file__).resolve().parent.parent
     for folder in (here, here.parent, package) if chapter else ():
         path = folder / "results" / "full" / f"{chapter}.json"

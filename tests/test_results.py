@@ -141,6 +141,18 @@ def test_recorded_is_found_by_name_and_from_the_chapters_folder(run_file, tmp_pa
     assert results.recorded()["numbers"] == {"a": 1}
 
 
+def test_a_full_run_sees_what_other_chapters_recorded_but_not_the_run_it_replaces(
+    run_file, tmp_path, monkeypatch
+):
+    """Otherwise it would draw the old run, and a drawing that asks for a new series would fail after hours."""
+    for stem in ("09-test", "08-other"):
+        results.write(tmp_path / "results" / "full" / f"{stem}.json", '{"numbers": {"a": 1}}')
+    monkeypatch.setenv("LIF_PROFILE", "full")
+    assert results.recorded() is None
+    assert results.recorded("09-test") is None
+    assert results.recorded("08-other")["numbers"] == {"a": 1}
+
+
 @pytest.fixture
 def shown(monkeypatch):
     """What goes onto the page: a list of (HTML, plain text)."""
