@@ -62,8 +62,8 @@ def soft_lif_rate(
 
     $$ \frac{dr}{dj} = \frac{\tau\, r^2}{\rho\, (\rho + 1)\, (1 + e^{-y/\gamma})}, $$
 
-    and both are finite for every number: far below threshold, where $\rho$ underflows, $\ln(1 + 1/\rho)$ is replaced by
-    its limit $-y/\gamma - \ln\gamma$.
+    and both are finite for every number: far below threshold, where $\rho$ would underflow, $\ln(1 + 1/\rho)$ goes on
+    along its limit, the line $-y/\gamma - \ln\gamma$.
 
     Args:
         current: Tensor $j$, any shape, in units of the threshold current.
@@ -92,15 +92,11 @@ def soft_lif_rate(
 
 def _rate_and_slope(current, tau, refractory, smoothing):
     """The soft LIF rate and its derivative."""
-    y = current - 1.0
-    u = y / smoothing
-    near = u > -20.0
-    rho = ops.where(near, smoothing * ops.softplus(u), 1.0)
-    log_term = ops.where(near, ops.log1p(1.0 / rho), -u - math.log(smoothing))
-    rate = 1.0 / (refractory + tau * log_term)
-    # The sigmoid over rho tends to 1 / smoothing, where both underflow.
-    ratio = ops.where(near, ops.sigmoid(u) / rho, 1.0 / smoothing)
-    return rate, tau * ops.square(rate) * ratio / (ops.where(near, rho, 0.0) + 1.0)
+    u = (current - 1.0) / smoothing
+    near = ops.maximum(u, -20.0)
+    rho = smoothing * ops.softplus(near)
+    rate = 1.0 / (refractory + tau * (ops.log1p(1.0 / rho) + ops.relu(-20.0 - u)))
+    return rate, tau * ops.square(rate) * ops.sigmoid(near) / (rho * (rho + 1.0))
 
 
 class SoftNeuron(keras.layers.Layer):
