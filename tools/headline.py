@@ -53,6 +53,16 @@ HEADLINES = {
         "31-conversion",
         "cifar10_conversion_loss",
     ),
+    "deeper_rate_accuracy": (
+        "CIFAR-10, seven layers with normalisation, as rates",
+        "34-deeper",
+        "deeper_rate_accuracy",
+    ),
+    "deeper_spiking_accuracy": (
+        "CIFAR-10, seven layers with normalisation, when they spike",
+        "34-deeper",
+        "deeper_spiking_accuracy",
+    ),
 }
 BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
 
