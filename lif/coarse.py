@@ -75,7 +75,7 @@ class CoarseLIF(keras.layers.Layer):
     $x'_t = 1.1\, x_t$. It is meant for the first layer.
 
     In the backward pass the derivative of the spike is the surrogate's, and the gradient flows through the reset too
-    unless `detach_reset` is set.
+    unless `detach_reset` is set. Steps that a mask leaves out are as if they were not there.
 
     Example:
 
@@ -116,16 +116,17 @@ class CoarseLIF(keras.layers.Layer):
         self.surrogate = surrogates.get(surrogate)
         self.detach_reset = bool(detach_reset)
         self.analog_input = bool(analog_input)
+        self.supports_masking = True
 
     def build(self, input_shape):
         check_rank(self, input_shape)
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         decay, input_gain, reset_gain = coefficients(self.tau)
         if self.analog_input:
             input_gain, reset_gain = ANALOG_GAIN * input_gain / reset_gain, ANALOG_GAIN
         rule = dynamics.CoarseRule(self.surrogate, decay, input_gain, reset_gain, self.detach_reset)
-        return dynamics.coarse_lif(ops.cast(inputs, self.compute_dtype), rule)
+        return dynamics.coarse_lif(ops.cast(inputs, self.compute_dtype), rule, mask)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

@@ -98,9 +98,8 @@ def lif(
     def forward(x, leak, *more):
         mask = more[0] > 0 if masks else None
         kernel, before = more[len(masks) :][: len(kernels)], more[len(masks) + len(kernels) :]
-        start = before or at_rest(
-            ops.zeros_like(as_state(x[:, 0])), bool(kernel), rule.refractory > 0 or bool(masks)
-        )
+        zeros = ops.zeros_like(as_state(x[:, 0]))
+        start = before or at_rest(zeros, bool(kernel), rule.refractory, bool(masks))
         potential, is_open, after = _simulate(x, leak, kernel, rule, mask, start)
         spikes = batch_first(_and(is_open, potential >= rule.threshold))
         outputs = (spikes, batch_first(potential)) if return_potential else (spikes,)
@@ -155,15 +154,16 @@ def leaky_integrate(
     return (potential, *after) if after else potential
 
 
-def at_rest(zeros: Tensor, recurrent: bool, has_closed_steps: bool) -> State:
+def at_rest(zeros: Tensor, recurrent: bool, refractory: int, masked: bool) -> State:
     """State of `lif` before the first step: the potential, the spikes of the step before, the closed steps to come.
 
     Args:
         zeros: Zeros of shape `(batch, *units)`, float32 or float64.
         recurrent: Whether there is a recurrent kernel; else the spikes are left out.
-        has_closed_steps: Whether there is a refractory period or a mask; else their number is left out.
+        refractory: Number of closed steps after a spike; where it is 0 and nothing is masked, their number is left out.
+        masked: Whether there is a mask.
     """
-    return (zeros,) * (1 + recurrent + has_closed_steps)
+    return (zeros,) * (1 + recurrent + (refractory > 0 or masked))
 
 
 def in_blocks(
@@ -259,7 +259,7 @@ class CoarseRule(NamedTuple):
 
 
 @compiled_once("rule")
-def coarse_lif(x: Tensor, rule: CoarseRule) -> Tensor:
+def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tensor:
     r"""Simulate LIF neurons on a time step as long as their refractory period.
 
     $$
@@ -276,11 +276,13 @@ def coarse_lif(x: Tensor, rule: CoarseRule) -> Tensor:
     $$
 
     The term with $G_{t+1}$ in the second bracket is the gradient through the reset; it is left out when the reset is
-    detached. As in `lif`, half-precision currents are integrated in float32.
+    detached. As in `lif`, half-precision currents are integrated in float32. A masked step is left out: $v$ stays what
+    it was, there is no spike, and the next step follows the one before.
 
     Args:
         x: Input currents, shape `(batch, time, *units)`, in units of the threshold per step.
         rule: `CoarseRule(surrogate, decay, input_gain, reset_gain, detach_reset)`, the constants $a$, $b$ and $c$.
+        mask: Boolean, shape `(batch, time)`; steps where it is `False` are left out.
 
     Returns:
         Spikes (0 or 1), shape `(batch, time, *units)`, of the dtype of `x`.
@@ -288,35 +290,45 @@ def coarse_lif(x: Tensor, rule: CoarseRule) -> Tensor:
     dtype = backend.standardize_dtype(x.dtype)
     decay, input_gain, reset_gain = rule.decay, rule.input_gain, rule.reset_gain
 
+    masks = () if mask is None else (ops.cast(mask, "float32"),)
+
     def forward_step(carry, inputs):
-        v, current = carry[0], as_state(inputs[0])
-        v = ops.where(v >= 1.0, reset_gain * current, decay * v + input_gain * current)
+        v, (x, *is_open) = carry[0], inputs
+        current = as_state(x)
+        after = ops.where(v >= 1.0, reset_gain * current, decay * v + input_gain * current)
+        v = _if(is_open[0] if is_open else None, after, v)
         return (v,), (v,)
 
     def backward_step(carry, inputs):
-        g, x_next = carry  # both of step t + 1
-        current, e, v = as_state(inputs[0]), as_state(inputs[1]), inputs[2]
-        spiked = v >= 1.0
+        g_next, x_next = carry  # both of the step that follows
+        x, e, *is_open, v = inputs
+        is_open = is_open[0] if is_open else None
+        current, e = as_state(x), as_state(e)
         if not rule.detach_reset:
             what_a_spike_changes = (reset_gain - input_gain) * x_next - decay * v
-            e = e + ops.clip(g * what_a_spike_changes, -LARGEST, LARGEST)
-        g = ops.where(spiked, 0.0, decay * g) + rule.surrogate(v - 1.0) * e
+            e = e + ops.clip(g_next * what_a_spike_changes, -LARGEST, LARGEST)
+        g = ops.where(v >= 1.0, 0.0, decay * g_next) + rule.surrogate(v - 1.0) * e
         g = ops.clip(g, -LARGEST, LARGEST)
-        return (g, current), (g,)
+        return (_if(is_open, g, g_next), _if(is_open, current, x_next)), (_if(is_open, g, 0.0),)
 
-    def forward(x):
+    def forward(x, *masks):
         zeros = ops.zeros_like(as_state(x[:, 0]))
-        _, (potential,) = scan(forward_step, (zeros,), (x,))
-        spikes = batch_first(ops.cast(potential >= 1.0, zeros.dtype))
+        is_open = tuple(_beside(x, mask > 0) for mask in masks)
+        _, (potential,) = scan(forward_step, (zeros,), (x, *is_open))
+        is_above = batch_first(potential) >= 1.0
+        spikes = _and(is_open[0] if is_open else None, is_above)
 
         def backward(spike_gradient):
-            _, (g,) = scan(backward_step, (zeros, zeros), (x, spike_gradient), (potential,), reverse=True)
-            before = ops.concatenate([zeros[:, None], spikes[:, :-1]], axis=1)
-            return (ops.cast(ops.where(before > 0, reset_gain, input_gain) * batch_first(g), dtype),)
+            _, (g,) = scan(
+                backward_step, (zeros, zeros), (x, spike_gradient, *is_open), (potential,), reverse=True
+            )
+            spiked_before = ops.concatenate([ops.zeros_like(is_above[:, :1]), is_above[:, :-1]], axis=1)
+            x_gradient = ops.where(spiked_before, reset_gain, input_gain) * batch_first(g)
+            return (ops.cast(x_gradient, dtype), *(ops.zeros_like(mask) for mask in masks))
 
         return (ops.cast(spikes, dtype),), backward
 
-    return custom_gradient(forward, x)[0]
+    return custom_gradient(forward, x, *masks)[0]
 
 
 def run(
@@ -404,7 +416,7 @@ def alpha_synapse(
 def _simulate(x, leak, kernel, rule, mask, state):
     """Forward pass, time first: the potential, which steps are open (`None`: all of them), and the state at the end."""
     decay = 1.0 - ops.cast(leak, state[0].dtype)
-    has_closed_steps = rule.refractory > 0 or mask is not None
+    has_closed_steps = len(state) > 1 + len(kernel)
     lowest = -LARGEST_POTENTIAL if rule.floor is None else rule.floor
 
     def step(carry, inputs):
@@ -432,7 +444,7 @@ def _simulate(x, leak, kernel, rule, mask, state):
             more[0] = ops.cast(s if has_closed_steps else p >= rule.threshold, v.dtype)
         return (v, *more), collect
 
-    sequences = (x,) if mask is None else (x, ops.reshape(mask, ops.shape(mask) + (1,) * (len(x.shape) - 2)))
+    sequences = (x,) if mask is None else (x, _beside(x, mask))
     state, (potential, *is_open) = scan(step, state, sequences)
     return potential, is_open[0] if is_open else None, state
 
@@ -488,6 +500,11 @@ def _after_reset(v, s, rule):
     if rule.reset == "none":
         return v
     return ops.where(s, 0.0 if rule.reset == "zero" else v - rule.threshold, v)
+
+
+def _beside(x, mask):
+    """A mask of shape `(batch, time)` with as many axes as `x`."""
+    return ops.reshape(mask, ops.shape(mask) + (1,) * (len(x.shape) - 2))
 
 
 def _and(is_open, condition):

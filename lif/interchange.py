@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, unfolded
 
 Graph: TypeAlias = Any  # a nir.NIRGraph; the package is imported where it is needed
 
@@ -58,8 +58,9 @@ def to_nir(
     | `lif.LeakyIntegrator` | `LI`; with `leak=0` `I` |
     | `lif.LeakyIntegrator(return_sequences=True)`, then `lif.LIF` | `CubaLIF` |
 
-    Dropout and noise are left out. NIR has no time axis and puts channels first: kernels are turned round, and the
-    weights behind a `Flatten` are reordered. A `LeakyIntegrator` is written with all its steps.
+    Dropout and noise are left out, and a `lif.Recompute` is written as the layers inside. NIR has no time axis and puts
+    channels first: kernels are turned round, and the weights behind a `Flatten` are reordered. A `LeakyIntegrator` is
+    written with all its steps.
 
     In NIR a neuron fires above its threshold, here at it. The two differ only where a potential equals the threshold
     to the last bit.
@@ -520,7 +521,7 @@ def _chain(model):
     in_line = all(after.input is before.output for before, after in zip(layers, layers[1:], strict=False))
     if len(model.inputs) != 1 or len(model.outputs) != 1 or not layers or not in_line:
         raise ValueError(f"Argument `model` must be a chain of layers. Received: {model.name}")
-    return layers
+    return [part for layer in layers for part in unfolded(layer)]
 
 
 def _path(nir, graph):

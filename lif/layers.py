@@ -76,7 +76,7 @@ class _Leaky(keras.layers.Layer):
         """State before the first step; see `dynamics.at_rest`."""
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         zeros = ops.zeros((batch, *units), dtype)
-        return dynamics.at_rest(zeros, self.recurrent_kernel is not None, self.refractory > 0 or masked)
+        return dynamics.at_rest(zeros, self.recurrent_kernel is not None, self.refractory, masked)
 
     def get_config(self):
         leak = (
@@ -363,7 +363,8 @@ class Recompute(keras.layers.Layer):
     one more forward pass. Outputs and gradients are the same.
 
     Put neurons and the weights before them into one `Recompute`: around neurons alone it saves nothing, since then
-    their currents are kept. `lif.firing_rates` and the like do not see the neurons inside.
+    their currents are kept. `lif.firing_rates` and the like, and `lif.to_nir`, see the layers inside as if they stood
+    in the model themselves.
 
     Example:
 
@@ -409,6 +410,11 @@ class Recompute(keras.layers.Layer):
                 raise ValueError(
                     "Argument `layers` takes LIF, RecurrentLIF, LeakyIntegrator(return_sequences=True) and layers "
                     f"without memory, each with one output per step. Received: {layer}"
+                )
+            if layer.activity_regularizer is not None:
+                raise ValueError(
+                    "Layers inside Recompute take no `activity_regularizer`: their outputs are not kept. "
+                    f"Received: {layer}"
                 )
         self.supports_masking = True
         self.layers = list(layers)
@@ -467,6 +473,17 @@ class Recompute(keras.layers.Layer):
     def from_config(cls, config):
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
         return cls(**{**config, "layers": layers})
+
+
+def unfolded(layer, node=None):
+    """Layer -> its (first) output in a model: of the layers inside a `Recompute`, or of any other layer alone."""
+    node = node or layer._inbound_nodes[0]
+    if not isinstance(layer, Recompute):
+        return {layer: node.output_tensors[0]}
+    outputs, y = {}, node.input_tensors[0]
+    for inner in layer.layers:
+        y = outputs[inner] = inner(y)
+    return outputs
 
 
 def over_time(layer, x):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .coarse import CoarseLIF
 from .encoders import _TimeEncoder
-from .layers import LIF, LeakyIntegrator, RecurrentLIF
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, unfolded
 from .soft import SoftNeuron
 
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -43,16 +43,18 @@ def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
 
 def _spikes(model, x, also=()):
     """Name -> spikes, `(batch, time, *units)`, of every layer of spiking neurons; and what others put out."""
-    hidden = [layer for layer in model.layers if isinstance(layer, LIF | CoarseLIF)]
-    if not hidden:
+    outputs = {
+        part.name: spikes
+        for layer in model.layers
+        for part, spikes in unfolded(layer).items()
+        if isinstance(part, LIF | CoarseLIF)
+    }
+    if not outputs:
         raise ValueError(
             f"Argument `model` must have a LIF or CoarseLIF layer of lif. Received: layers {model.layers}"
         )
-    layers = [*hidden, *also]
-    outputs = [each.output[0] if isinstance(each.output, list | tuple) else each.output for each in layers]
-    found = keras.Model(model.inputs, outputs)(ops.convert_to_tensor(x), training=False)
-    found = found if isinstance(found, list | tuple) else [found]
-    return {layer.name: y for layer, y in zip(layers, found, strict=True)}
+    outputs |= {each.name: each.output for each in also}
+    return keras.Model(model.inputs, outputs)(ops.convert_to_tensor(x), training=False)
 
 
 def _mean(y, axis=None):
@@ -158,7 +160,7 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
     >>> lif.synapses(model)
     {'in': Synapses(count=32, source=None), 'out': Synapses(count=24, source='hidden')}
     """
-    has_time = any(isinstance(layer, LIF | CoarseLIF) for layer in model.layers)
+    has_time = any(isinstance(part, LIF | CoarseLIF) for layer in model.layers for part in unfolded(layer))
     found, known = {}, {}
 
     def sources(tensor):
@@ -168,17 +170,18 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
             return known[operation.name, index]
         node = operation._inbound_nodes[index]
         heard = set().union(*map(sources, node.input_tensors)) or {None}
-        if isinstance(operation, LIF | CoarseLIF | SoftNeuron):
-            heard = {operation.name}
-        count = _count(operation, node.output_tensors[0].shape, has_time)
-        if count and len(heard) > 1:
-            raise ValueError(
-                "Each layer of weights in argument `model` must listen to one layer of neurons, or to the input. "
-                f"Received: layer {operation.name!r}, which listens to {sorted(map(str, heard))}"
-            )
-        if count:  # a layer that is used twice has its synapses twice
-            before = found.get(operation.name, (0,))[0]
-            found[operation.name] = Synapses(before + count, *heard)
+        for layer, output in unfolded(operation, node).items():
+            if isinstance(layer, LIF | CoarseLIF | SoftNeuron):
+                heard = {layer.name}
+            count = _count(layer, output.shape, has_time)
+            if count and len(heard) > 1:
+                raise ValueError(
+                    "Each layer of weights in argument `model` must listen to one layer of neurons, or to the input. "
+                    f"Received: layer {layer.name!r}, which listens to {sorted(map(str, heard))}"
+                )
+            if count:  # a layer that is used twice has its synapses twice
+                before = found.get(layer.name, (0,))[0]
+                found[layer.name] = Synapses(before + count, *heard)
         known[operation.name, index] = heard
         return heard
 

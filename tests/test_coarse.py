@@ -106,6 +106,30 @@ def test_the_gradient_is_that_of_finite_differences_where_the_surrogate_is_exact
         assert dx[i] == pytest.approx(numeric, rel=1e-5, abs=1e-8)
 
 
+@pytest.mark.parametrize("detach", [True, False])
+def test_a_masked_step_is_as_if_it_were_not_there(detach):
+    """If this fails, sequences of different length, padded and masked, are not read or trained as without padding."""
+    x, e = random_case(11)
+    mask = np.random.default_rng(0).random(x.shape[:2]) < 0.6
+    mask[0] = True
+    layer = lif.CoarseLIF(4.0, "arctan", detach)
+    x[~mask] = np.inf  # what is masked must not be looked at
+    s, dx = run(lambda x: layer(x, mask=mask), x, e)
+    for i, here in enumerate(mask):
+        expected, expected_dx = run(layer, x[i : i + 1, here], e[i : i + 1, here])
+        assert np.array_equal(s[i, here], expected[0]) and expected.any()
+        assert dx[i, here] == pytest.approx(expected_dx[0], rel=1e-5, abs=1e-6)
+    assert not s[~mask].any() and not dx[~mask].any()
+
+
+def test_a_mask_reaches_the_coarse_neurons_through_a_model():
+    """If this fails, Keras drops the mask at the layer, with a warning at most."""
+    model = keras.Sequential([keras.Input((None, 6)), layers.Masking(-1.0), lif.CoarseLIF(4.0)])
+    padded = np.concatenate([X, np.full_like(X[:, :3], -1.0)], axis=1)
+    spikes = model.predict(padded, verbose=0)
+    assert np.array_equal(spikes[:, :-3], model.predict(X, verbose=0)) and not spikes[:, -3:].any()
+
+
 @settings(max_examples=6 if BACKEND == "jax" else 30, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**31),

@@ -43,6 +43,11 @@ MODELS = {
     "synapse": lambda: model_of(
         (6,), dense(9), lif.LeakyIntegrator(0.4, return_sequences=True), lif.LIF(0.1, floor=None)
     ),
+    "recompute": lambda: model_of(
+        (6,),
+        lif.Recompute([dense(9), lif.LIF(0.1, floor=None), dense(5)], every=7),
+        lif.RecurrentLIF(0.1, floor=None, recurrent_initializer=LIVELY),
+    ),
     "one-dimensional": lambda: model_of(
         (11, 3),
         convolution(layers.Conv1D, 5, 3, strides=2),

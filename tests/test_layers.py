@@ -362,6 +362,7 @@ def test_recomputing_keeps_the_precision(policy):
         ([lif.LIF(return_potential=True)], 3, "layers.*LIF"),
         ([lif.LeakyIntegrator()], 3, "layers.*return_sequences=True"),
         ([layers.Dropout(0.5)], 3, "random.*Dropout"),
+        ([layers.Dense(2, activity_regularizer="l2")], 3, "activity_regularizer.*Dense"),
         ([lif.TimeDistributed(layers.BatchNormalization())], 3, "statistics.*TimeDistributed"),
     ],
 )

@@ -59,6 +59,18 @@ def test_the_table_reads_the_same_as_text_and_in_a_notebook():
     assert page.count("<tr>") == len(text.splitlines()) == 5
 
 
+def test_layers_inside_recompute_are_seen_as_if_they_stood_in_the_model():
+    """If this fails, a network that saves memory hides its neurons, or its cost is another."""
+    plain = network(lif.LatencyEncoder(steps=9, tau=4.0, theta=0.2))
+    start, *inside, readout = (type(layer).from_config(layer.get_config()) for layer in plain.layers)
+    saving = keras.Sequential([keras.Input((12,)), start, lif.Recompute(inside, every=3), readout])
+    saving.set_weights(plain.get_weights())
+    for name, rates in lif.firing_rates(plain, X).items():
+        assert np.array_equal(lif.firing_rates(saving, X)[name], rates) and rates.any()
+    assert lif.synapses(saving) == lif.synapses(plain)
+    assert lif.summary(saving, X) == lif.summary(plain, X)
+
+
 def test_a_network_without_spikes_is_refused():
     """If this fails, a table of nothing looks like a silent network."""
     with pytest.raises(ValueError, match="`model`"):
