@@ -384,8 +384,9 @@ class Recompute(keras.layers.Layer):
     Output shape: `(batch, time, *units)` of the last layer.
 
     Raises:
-        ValueError: For an `every` that is no whole number >= 1, an empty list, or a layer that cannot be run twice or
-            in blocks: `Dropout` and `BatchNormalization`, other neurons, `LIF(return_potential=True)`.
+        ValueError: For an `every` that is no whole number >= 1, an empty list, a layer with an `activity_regularizer`,
+            or one that cannot be run twice or in blocks: `Dropout` and `BatchNormalization`, other neurons or layers
+            that contain some, Keras' own recurrent layers, `LIF(return_potential=True)`.
 
     Source: Chen, Xu, Zhang & Guestrin (2016), over time instead of layers.
     """
@@ -406,12 +407,14 @@ class Recompute(keras.layers.Layer):
             gives_one_sequence = isinstance(layer, _Leaky) and (
                 not getattr(layer, "return_potential", False) and getattr(layer, "return_sequences", True)
             )
-            if not gives_one_sequence and (isinstance(layer, _Leaky) or hasattr(layer, "surrogate")):
+            parts = layer._flatten_layers()  # itself, and those that it contains
+            has_memory = any(isinstance(part, _Leaky) or hasattr(part, "surrogate") for part in parts)
+            if has_memory and not gives_one_sequence:
                 raise ValueError(
                     "Argument `layers` takes LIF, RecurrentLIF, LeakyIntegrator(return_sequences=True) and layers "
                     f"without memory, each with one output per step. Received: {layer}"
                 )
-            if layer.activity_regularizer is not None:
+            if any(part.activity_regularizer is not None for part in layer._flatten_layers()):
                 raise ValueError(
                     "Layers inside Recompute take no `activity_regularizer`: their outputs are not kept. "
                     f"Received: {layer}"

@@ -362,7 +362,12 @@ def test_recomputing_keeps_the_precision(policy):
         ([lif.LIF(return_potential=True)], 3, "layers.*LIF"),
         ([lif.LeakyIntegrator()], 3, "layers.*return_sequences=True"),
         ([layers.Dropout(0.5)], 3, "random.*Dropout"),
+        ([layers.LSTM(3, return_sequences=True)], 3, "random.*LSTM"),
+        ([lif.Recompute([lif.LIF()], 2)], 3, "layers.*without memory.*Recompute"),
+        ([keras.Sequential([lif.LIF()])], 3, "layers.*without memory.*Sequential"),
         ([layers.Dense(2, activity_regularizer="l2")], 3, "activity_regularizer.*Dense"),
+        ([lif.LIF(activity_regularizer="l1")], 3, "activity_regularizer.*LIF"),
+        ([lif.TimeDistributed(layers.Dense(2, activity_regularizer="l2"))], 3, "activity_regularizer.*TimeD"),
         ([lif.TimeDistributed(layers.BatchNormalization())], 3, "statistics.*TimeDistributed"),
     ],
 )

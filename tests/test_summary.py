@@ -71,6 +71,18 @@ def test_layers_inside_recompute_are_seen_as_if_they_stood_in_the_model():
     assert lif.summary(saving, X) == lif.summary(plain, X)
 
 
+def test_one_recompute_used_twice_has_its_synapses_twice():
+    """If this fails, only the first use of shared layers counts, or only what the first of them hears."""
+    inputs, add = keras.Input((None, 5)), keras.layers.Add()
+    shared = lif.Recompute([keras.layers.Dense(5, name="dense"), keras.layers.ReLU()], every=4)
+    before, out = lif.LIF(name="before")(inputs), keras.layers.Dense(2, name="out")
+    twice = keras.Model(inputs, out(add([shared(before), shared(before)])))
+    assert lif.synapses(twice) == {"dense": (50, "before"), "out": (10, "before")}
+    mixed = keras.Model(inputs, out(add([shared(before), shared(inputs)])))
+    with pytest.raises(ValueError, match="one layer of neurons.*'None', 'before'"):
+        lif.synapses(mixed)
+
+
 def test_a_network_without_spikes_is_refused():
     """If this fails, a table of nothing looks like a silent network."""
     with pytest.raises(ValueError, match="`model`"):
