@@ -36,6 +36,7 @@ def test_the_table_counts_spikes_and_what_they_cause():
     second = model.layers[4](model.layers[3](first))
     reached = {"input": 20, "first": 8, "second": 3 + 8}  # the second layer also hears itself
     for (name, row), spikes in zip(rows.items(), (arriving, first, second), strict=True):
+        spikes = keras.ops.convert_to_numpy(spikes)
         each = np.sum(spikes) / len(X)
         assert each > 0 and row.units == spikes.shape[-1]
         assert row.spikes == pytest.approx(each, rel=1e-5)

@@ -20,7 +20,7 @@ LIBRARIES = ["nirtorch==2.6", "norse==1.1.0", "snntorch==1.0.0", "spikingjelly==
 
 # The tests of the module, which must pass on every backend.
 TESTS = ["backends", "coarse", "docstrings", "dynamics", "encoders", "interchange", "layers", "neurons"]
-TESTS += ["recurrent", "soft", "surrogates"]
+TESTS += ["recurrent", "soft", "summary", "surrogates"]
 # Left out on both: what needs the book's packages, and Keras' `jit_compile=True`, which here means minutes of compiling
 # or nothing at all.
 LEFT_OUT = [
