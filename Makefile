@@ -20,7 +20,7 @@ book: setup ## execute the chapters, verify the numbers, build the HTML
 test: book ## build the book and run every test
 	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-backends: ## run the module's tests on JAX and PyTorch, and against other libraries
+backends: ## run the module's tests on JAX, PyTorch, other libraries and a cluster
 	@$(PYTHON) tools/backends.py
 
 full: setup ## record full runs on the real data (hours); CHAPTER=04-mnist for one

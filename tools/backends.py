@@ -1,7 +1,7 @@
-"""Runs the module's tests on JAX and on PyTorch, and the exchange with other libraries, in `.venv-backends`.
+"""Runs the module's tests on JAX and PyTorch, the exchange with other libraries, and sweeps on a Dask cluster.
 
 The book is built with TensorFlow alone, and its lock holds no PyTorch, which with its GPU libraries is larger than all
-the rest. So this environment is made apart: what it shares with the lock has the lock's versions, the rest is pinned
+the rest. So `.venv-backends` is made apart: what it shares with the lock has the lock's versions, the rest is pinned
 here. Runs on the system's Python, so it uses the standard library only.
 """
 
@@ -14,6 +14,7 @@ import time
 from environment import LOCK, ROOT, Environment
 
 TORCH = "torch==2.13.0"
+DASK = "distributed==2026.8.0"
 SHARED = ["keras", "numpy", "jax", "nir", "scipy", "joblib", "pyyaml", "hypothesis", "pytest", "pytest-xdist"]
 # Without their dependencies: what their NIR parts import is there, and the rest is much.
 LIBRARIES = ["nirtorch==2.6", "norse==1.1.0", "snntorch==1.0.0", "spikingjelly==2.0.0", "loguru==0.7.3"]
@@ -43,7 +44,7 @@ def constraints():
 def install(environment):
     pinned = environment.folder / "constraints.txt"
     pinned.write_text(constraints())
-    environment.pip("--constraint", pinned, TORCH, *SHARED)
+    environment.pip("--constraint", pinned, TORCH, DASK, *SHARED)
     environment.pip("--no-deps", *LIBRARIES)
 
 
@@ -51,7 +52,7 @@ def run(python, backend, tests, **variables):
     """One pytest on one backend. Returns whether all passed."""
     print(f"-- {backend}: {' '.join(tests)}", flush=True)
     started = time.monotonic()
-    options = ["-n", "2", "--dist", "loadfile", "-W", "ignore", "-p", "no:cacheprovider"]
+    options = ["-n", str(min(2, len(tests))), "--dist", "loadfile", "-W", "ignore", "-p", "no:cacheprovider"]
     left_out = [argument for test in LEFT_OUT for argument in ("--deselect", f"tests/{test}")]
     done = subprocess.run(
         [python, "-m", "pytest", *options, *left_out, *(f"tests/test_{name}.py" for name in tests)],
@@ -65,7 +66,7 @@ def run(python, backend, tests, **variables):
 def main():
     environment = Environment(ROOT / ".venv-backends")
     try:
-        environment.refresh(f"{constraints()} {TORCH} {SHARED} {LIBRARIES}", install)
+        environment.refresh(f"{constraints()} {TORCH} {DASK} {SHARED} {LIBRARIES}", install)
     except subprocess.CalledProcessError as error:
         print("Left out: " + " ".join(map(str, error.cmd)) + " failed, so there is no PyTorch to test with.")
         sys.exit(1 if os.environ.get("CI") else 0)
@@ -73,6 +74,8 @@ def main():
     passed = [
         run(environment.python, "torch", [*TESTS, "libraries"]),
         run(environment.python, "jax", TESTS, JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1"),
+        # Each of the cluster's processes imports the module, which is quickest on this backend.
+        run(environment.python, "numpy", ["clusters"]),
     ]
     sys.exit(0 if all(passed) else 1)
 
