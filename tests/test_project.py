@@ -149,6 +149,6 @@ def test_the_readme_table_shows_the_recorded_values():
     }
     readme = f"before\n{headline.BEGIN}\nold\n{headline.END}\nafter\n"
     table = headline.with_table(readme, values)
-    assert "| MNIST, dense network | 98.12 ± 0.15 % | 5 | [04-mnist](chapters/04-mnist.ipynb) |" in table
-    assert "LIF policy | 499.6 ± 0.8 | 5 | [23-control](chapters/23-control.ipynb) |" in table
+    assert "| [MNIST, dense network](chapters/04-mnist.ipynb) | 98.12 ± 0.15 % | 5 |" in table
+    assert "LIF policy](chapters/23-control.ipynb) | 499.6 ± 0.8 | 5 |" in table
     assert table.startswith("before\n") and table.endswith("\nafter\n") and "old" not in table

@@ -39,17 +39,17 @@ HEADLINES = {
         "softlif_mnist_spiking_accuracy",
     ),
     "softlif_cifar10_spiking_accuracy": (
-        "CIFAR-10, soft LIF network when it spikes",
+        "CIFAR-10, soft LIF network when it spikes (a part of the test pictures)",
         "31-conversion",
         "softlif_cifar10_spiking_accuracy",
     ),
     "softlif_cifar10_rate_accuracy": (
-        "CIFAR-10, soft LIF network as rates, before it spikes",
+        "CIFAR-10, soft LIF network as rates (all test pictures)",
         "31-conversion",
         "softlif_cifar10_rate_accuracy",
     ),
     "cifar10_conversion_loss": (
-        "CIFAR-10, soft LIF network: accuracy lost on conversion",
+        "CIFAR-10, soft LIF network: accuracy lost on conversion (that same part)",
         "31-conversion",
         "cifar10_conversion_loss",
     ),
@@ -95,13 +95,14 @@ def table(values):
     """The values as a Markdown table."""
     if not values:
         return "No full run has been recorded yet: `make full`."
-    rows = ["| result | test accuracy or return | seeds | chapter |", "|---|---|---|---|"]
+    rows = ["| result, and its chapter | measured | seeds |", "|---|---|---|"]
     for name, entry in values.items():
         scale, digits, unit = (1, 1, "") if name.endswith("_return") else (100, 2, " %")
         spread = f" ± {scale * entry['sd']:.{digits}f}" if entry["seeds"] > 1 else ""
-        value = f"{scale * entry['value']:.{digits}f}{spread}{unit}"
-        link = f"[{entry['chapter']}](chapters/{entry['chapter']}.ipynb)"
-        rows.append(f"| {HEADLINES[name][0]} | {value} | {entry['seeds']} | {link} |")
+        value = f"{scale * entry['value']:.{digits}f}{spread}{unit}".replace("-", "−")
+        rows.append(
+            f"| [{HEADLINES[name][0]}](chapters/{entry['chapter']}.ipynb) | {value} | {entry['seeds']} |"
+        )
     return "\n".join(rows)
 
 

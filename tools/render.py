@@ -108,7 +108,8 @@ def _durations():
         for profile in ("quick", "full"):
             facts = runs[profile].get(stem, {}).get("provenance", {})
             if "seconds" in facts:
-                parts.append(f"{_in_words(facts['seconds'])} ({profile} profile, {facts['cores']} cores)")
+                cores = "1 core" if facts["cores"] == 1 else f"{facts['cores']} cores"
+                parts.append(f"{_in_words(facts['seconds'])} ({profile} profile, {cores})")
         words[stem] = ", ".join(parts)
     return words
 
