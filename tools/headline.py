@@ -54,12 +54,12 @@ HEADLINES = {
         "cifar10_conversion_loss",
     ),
     "deeper_rate_accuracy": (
-        "CIFAR-10, seven layers with normalisation, as rates",
+        "CIFAR-10, seven layers of soft LIF, as rates (all test pictures)",
         "34-deeper",
         "deeper_rate_accuracy",
     ),
     "deeper_spiking_accuracy": (
-        "CIFAR-10, seven layers with normalisation, when they spike",
+        "CIFAR-10, seven layers of soft LIF, when they spike (a part of the test pictures)",
         "34-deeper",
         "deeper_spiking_accuracy",
     ),
