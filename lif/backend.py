@@ -16,6 +16,10 @@ Tensor: TypeAlias = Any  # a tensor of whichever backend Keras runs on
 
 BACKEND = keras.backend.backend()
 
+# Whether to compile a network that only runs. JAX would otherwise compile each loop over time in each call; with
+# TensorFlow's graphs, to compile takes longer than it saves.
+JIT_COMPILE = BACKEND == "jax"
+
 
 def scan(
     step: Callable,

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from . import dynamics, surrogates
-from .backend import Tensor
+from .backend import JIT_COMPILE, Tensor
 from .encoders import _TimeEncoder
 from .layers import LIF, check_rank, is_number, over_time
 from .progress import progress
@@ -320,7 +320,7 @@ def _continuous_network(shape, stages, substeps):
             y = y + (per_current - 1.0) * ops.convert_to_numpy(silence)
         y = _neurons(leak, substeps)(y)
     network = keras.Model(inputs, y)
-    network.compile(jit_compile=False)
+    network.compile(jit_compile=JIT_COMPILE)
     for twin, layer in twins:
         twin.set_weights(layer.get_weights())
     return network

@@ -11,7 +11,7 @@ import numpy as np
 from keras import backend, ops
 
 from . import dynamics
-from .backend import Tensor, custom_gradient
+from .backend import JIT_COMPILE, Tensor, custom_gradient
 from .layers import is_number
 from .progress import progress
 
@@ -523,7 +523,7 @@ class SpikingNetwork:
         )
         functional = keras.Model(model.inputs[0], model.outputs[0])
         network = keras.models.clone_model(functional, inputs, spiking, call)
-        network.compile(jit_compile=False)
+        network.compile(jit_compile=JIT_COMPILE)
         return network, neurons
 
 
