@@ -1,13 +1,13 @@
 """Memory and time of training on long sequences: what is kept, and what is calculated again.
 
-    python benchmarks/memory.py [--out FILE] [--steps 250 ...] [--only CASE ...]
+    KERAS_BACKEND=tensorflow python benchmarks/memory.py [--out FILE] [--steps 250 ...] [--only CASE ...]
 
 The network is Dense(128 -> 256), LIF, Dense(256), LIF, Dense(10) and a leaky integrator; a batch of 16 sequences of
 spikes (Bernoulli, 0.2), which arrive as bytes and become float32 within the pass. One pass is forward and backward,
-with the gradient at all weights as the result, by TensorFlow on one thread. Each case has a process of its own, which
-begins with nothing but the packages loaded; its peak of resident memory above that is what is reported, and the least
-time of its passes, by the processor. The file is written after each case; a second call goes on where the first one
-stopped.
+with the gradient at all weights as the result, on one thread, by TensorFlow as a graph and compiled with XLA, by JAX or
+by PyTorch, whichever Keras runs on. Each case has a process of its own, which begins with nothing but the packages
+loaded; its peak of resident memory above that is what is reported, and the least time of its passes, by the processor.
+The file is written after each case; a second call goes on where the first one stopped.
 """
 
 import argparse
@@ -23,7 +23,7 @@ os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
+from keras import ops  # noqa: E402
 from side_by_side import memory as megabytes  # noqa: E402
 from side_by_side import write  # noqa: E402
 
@@ -32,13 +32,18 @@ import lif  # noqa: E402
 OUT = Path(__file__).with_suffix(".json")
 BATCH, INPUTS, UNITS, OUTPUTS, PASSES = 16, 128, 256, 10, 3
 STEPS = (250, 500, 1000, 2000, 4000)
-CASES = ("default", "neurons", "bits", "recompute")
+BACKEND = keras.backend.backend()
+WAYS = ("graph", "xla") if BACKEND == "tensorflow" else (BACKEND,)
+# Bits are written for TensorFlow only.
+CASES = ("default", "neurons", "bits", "recompute") if BACKEND == "tensorflow" else ("default", "recompute")
 
 
 class DenseOnBits(keras.layers.Dense):
     """A dense layer that keeps its input, spikes, as bits for the backward pass; eight to a byte, units a multiple."""
 
     def call(self, spikes):
+        import tensorflow as tf
+
         places = tf.constant([1, 2, 4, 8, 16, 32, 64, 128], "uint8")
 
         @tf.custom_gradient
@@ -71,23 +76,55 @@ def network(case, steps):
     return chain
 
 
-def training_pass(case, steps, compiled):
+def training_pass(case, steps, way):
+    """A function that makes one pass and returns the loss."""
     keras.utils.set_random_seed(0)
     spikes = np.random.default_rng(0).random((BATCH, steps, INPUTS), dtype="float32") < 0.2
-    spikes = tf.constant(spikes.astype("uint8"))
+    spikes = ops.convert_to_tensor(spikes.astype("uint8"))
     layers = [*network(case, steps), lif.LeakyIntegrator(leak=0.05)]
     model = keras.Sequential([keras.Input((steps, INPUTS), BATCH), *layers])
 
-    @tf.function(jit_compile=compiled)
+    def loss(call):
+        return ops.mean(ops.square(call(ops.cast(spikes, "float32"))))
+
+    return {"jax": _jax_pass, "torch": _torch_pass}.get(way, _tensorflow_pass)(model, loss, way)
+
+
+def _tensorflow_pass(model, loss, way):
+    import tensorflow as tf
+
+    @tf.function(jit_compile=way == "xla")
     def run():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(model(tf.cast(spikes, "float32"))))
-        return loss, tape.gradient(loss, model.trainable_variables)
+            found = loss(model)
+        return found, tape.gradient(found, model.trainable_variables)
 
     return lambda: run()[0].numpy()
 
 
-def measure(case, steps, compiled):
+def _jax_pass(model, loss, _):
+    import jax
+
+    weights, others = (
+        [v.value for v in of] for of in (model.trainable_variables, model.non_trainable_variables)
+    )
+    run = jax.jit(
+        jax.value_and_grad(lambda weights: loss(lambda x: model.stateless_call(weights, others, x)[0]))
+    )
+    return lambda: jax.block_until_ready(run(weights))[0]
+
+
+def _torch_pass(model, loss, _):
+    def run():
+        model.zero_grad()
+        found = loss(model)
+        found.backward()
+        return found.detach()
+
+    return run
+
+
+def measure(case, steps, way):
     """What a child process, which has the packages and nothing else, says about one case."""
     reading, writing = os.pipe()
     if child := os.fork():
@@ -97,7 +134,7 @@ def measure(case, steps, compiled):
         os.waitpid(child, 0)
         return json.loads(text)
     before, seconds = megabytes("VmRSS"), []
-    run = training_pass(case, steps, compiled)
+    run = training_pass(case, steps, way)
     for _ in range(1 + PASSES):
         start = time.process_time()
         loss = run()
@@ -114,17 +151,17 @@ def main():
     parser.add_argument("--steps", type=int, nargs="+", default=STEPS)
     parser.add_argument("--only", nargs="+", choices=CASES, default=CASES)
     arguments = parser.parse_args()
-    report = {"batch": BATCH, "inputs": INPUTS, "units": UNITS, "graph": {}, "xla": {}}
+    report = {"batch": BATCH, "inputs": INPUTS, "units": UNITS}
     if arguments.out.exists():
         report = json.loads(arguments.out.read_text(encoding="utf-8"))
-    for compiled in ("graph", "xla"):
+    for way in WAYS:
         for steps in arguments.steps:
             for case in arguments.only:
-                found = report[compiled].setdefault(case, {})
+                found = report.setdefault(way, {}).setdefault(case, {})
                 if str(steps) in found:
                     continue
-                found[str(steps)] = measure(case, steps, compiled == "xla")
-                print(compiled, case, steps, found[str(steps)], flush=True)
+                found[str(steps)] = measure(case, steps, way)
+                print(way, case, steps, found[str(steps)], flush=True)
                 write(arguments.out, report)
 
 
