@@ -407,14 +407,14 @@ class Recompute(keras.layers.Layer):
             gives_one_sequence = isinstance(layer, _Leaky) and (
                 not getattr(layer, "return_potential", False) and getattr(layer, "return_sequences", True)
             )
-            parts = layer._flatten_layers()  # itself, and those that it contains
+            parts = list(layer._flatten_layers())  # itself, and those that it contains
             has_memory = any(isinstance(part, _Leaky) or hasattr(part, "surrogate") for part in parts)
             if has_memory and not gives_one_sequence:
                 raise ValueError(
                     "Argument `layers` takes LIF, RecurrentLIF, LeakyIntegrator(return_sequences=True) and layers "
                     f"without memory, each with one output per step. Received: {layer}"
                 )
-            if any(part.activity_regularizer is not None for part in layer._flatten_layers()):
+            if any(part.activity_regularizer is not None for part in parts):
                 raise ValueError(
                     "Layers inside Recompute take no `activity_regularizer`: their outputs are not kept. "
                     f"Received: {layer}"
