@@ -93,10 +93,10 @@ def soft_lif_rate(
 def _rate_and_slope(current, tau, refractory, smoothing):
     """The soft LIF rate and its derivative."""
     u = (current - 1.0) / smoothing
-    near = ops.maximum(u, -20.0)
-    rho = smoothing * ops.softplus(near)
+    near = ops.exp(ops.clip(u, -20.0, 20.0))
+    rho = smoothing * (ops.log1p(near) + ops.relu(u - 20.0))
     rate = 1.0 / (refractory + tau * (ops.log1p(1.0 / rho) + ops.relu(-20.0 - u)))
-    return rate, tau * ops.square(rate) * ops.sigmoid(near) / (rho * (rho + 1.0))
+    return rate, tau * ops.square(rate) * near / ((1.0 + near) * rho * (rho + 1.0))
 
 
 class SoftNeuron(keras.layers.Layer):
