@@ -3,7 +3,6 @@ r"""LIF neurons on a time step as long as their refractory period, and the way b
 The layer is `CoarseLIF`. Times are in units of the refractory period and the threshold is 1.
 """
 
-import itertools
 import math
 from collections.abc import Callable
 
@@ -14,7 +13,7 @@ from keras import ops
 from . import dynamics, surrogates
 from .backend import JIT_COMPILE, Tensor
 from .encoders import _TimeEncoder
-from .layers import LIF, check_rank, is_number, over_time
+from .layers import LIF, chained, check_rank, is_number, over_time
 from .progress import progress
 
 # An intensity of 1 must fire an analog neuron in every step, with a tenth to spare.
@@ -269,10 +268,7 @@ class ContinuousNetwork:
 
 def _split(model, name):
     """The layers whose output is still on the coarse scale, and (layers, neuron) for each spiking layer after them."""
-    chain = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    if not isinstance(model, keras.Sequential):
-        if any(after.input is not before.output for before, after in itertools.pairwise(chain)):
-            raise ValueError(f"Argument `model` must be a chain of layers. Received: {model.name}")
+    chain = list(chained(model))
     spiking = [i for i, layer in enumerate(chain) if isinstance(layer, CoarseLIF)]
     names = [chain[i].name for i in spiking]
     if not names or name not in (None, *names):

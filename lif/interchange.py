@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, unfolded
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, chained
 
 Graph: TypeAlias = Any  # a nir.NIRGraph; the package is imported where it is needed
 
@@ -96,7 +96,8 @@ def to_nir(
     nir = _nir()
     if not 0 < dt < math.inf:
         raise ValueError(f"Argument `dt` must be a finite number > 0. Received: dt={dt!r}")
-    layers = _chain(model)
+    outputs = chained(model)
+    layers = list(outputs)
     shape = tuple(model.inputs[0].shape[2:])
     if not shape or None in shape:
         raise ValueError(
@@ -105,7 +106,9 @@ def to_nir(
         )
     writer = _Writer(nir, shape, dt, unit_resistance)
     while layers:
-        layers = layers[writer.add(*layers[:2]) :]
+        used = writer.add(*layers[:2])
+        writer.shape = tuple(outputs[layers[0]].shape[1 if writer.ended else 2 :])
+        layers = layers[used:]
     graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt})
     if path is not None:
         nir.write(path, graph)
@@ -172,7 +175,6 @@ class _Writer:
             raise ValueError(f"Layer {layer.name} ({type(layer).__name__}) has no counterpart in NIR.")
         self._put((following if used == 2 else layer).name, node)
         self.ended = isinstance(layer, LeakyIntegrator) and not layer.return_sequences
-        self.shape = tuple(outer.output.shape[1 if self.ended else 2 :])
         return used
 
     def _per_unit(self, values):
@@ -513,15 +515,6 @@ class _Reader:
         if np.allclose(gain, 1.0, rtol=1e-6, atol=0):
             return y
         return keras.layers.Rescaling(gain if np.ndim(gain) == 0 else np.asarray(gain).tolist(), name=name)(y)
-
-
-def _chain(model):
-    """The layers of a model that is a chain, without its input."""
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    in_line = all(after.input is before.output for before, after in zip(layers, layers[1:], strict=False))
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or not layers or not in_line:
-        raise ValueError(f"Argument `model` must be a chain of layers. Received: {model.name}")
-    return [part for layer in layers for part in unfolded(layer)]
 
 
 def _path(nir, graph):

@@ -478,15 +478,49 @@ class Recompute(keras.layers.Layer):
         return cls(**{**config, "layers": layers})
 
 
-def unfolded(layer, node=None):
-    """Layer -> its (first) output in a model: of the layers inside a `Recompute`, or of any other layer alone."""
-    node = node or layer._inbound_nodes[0]
+def nodes(model):
+    """The calls of layers that make up a functional model or a built `Sequential`, from its inputs on.
+
+    A layer that is part of several models has a node in each of them.
+    """
+    by_depth = getattr(getattr(model, "_functional", model), "_nodes_by_depth", None)
+    if by_depth is None:
+        raise ValueError(
+            f"Argument `model` must be a functional model, or a Sequential that is built. Received: {model!r}"
+        )
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def unfolded(node):
+    """Layer -> its output, in one node: of the layers inside a `Recompute`, or of any other layer alone."""
+    layer = node.operation
     if not isinstance(layer, Recompute):
         return {layer: node.output_tensors[0]}
     outputs, y = {}, node.input_tensors[0]
     for inner in layer.layers:
         y = outputs[inner] = inner(y)
     return outputs
+
+
+def outputs_in(model):
+    """Layer -> its output in a model, the first if it is used twice; of the layers inside a `Recompute`, too."""
+    found = {}
+    for node in nodes(model):
+        found |= {layer: y for layer, y in unfolded(node).items() if layer not in found}
+    return found
+
+
+def chained(model):
+    """Layer -> its output, for a model that is a chain of layers from one input to one output."""
+    first, *others = nodes(model)
+    y, is_chain = first.output_tensors[0], len(model.inputs) == len(model.outputs) == 1
+    for node in others:
+        is_chain = is_chain and len(node.input_tensors) == 1 and node.input_tensors[0] is y
+        y = node.output_tensors[0]
+    found = [pair for node in others for pair in unfolded(node).items()]
+    if not found or not is_chain or len(dict(found)) < len(found):
+        raise ValueError(f"Argument `model` must be a chain of layers. Received: {model.name}")
+    return dict(found)
 
 
 def over_time(layer, x):

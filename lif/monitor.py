@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .coarse import CoarseLIF
 from .encoders import _TimeEncoder
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, unfolded
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, outputs_in, unfolded
 from .soft import SoftNeuron
 
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -43,17 +43,13 @@ def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
 
 def _spikes(model, x, also=()):
     """Name -> spikes, `(batch, time, *units)`, of every layer of spiking neurons; and what others put out."""
-    outputs = {
-        part.name: spikes
-        for layer in model.layers
-        for part, spikes in unfolded(layer).items()
-        if isinstance(part, LIF | CoarseLIF)
-    }
+    found = outputs_in(model)
+    outputs = {layer.name: y for layer, y in found.items() if isinstance(layer, LIF | CoarseLIF)}
     if not outputs:
         raise ValueError(
             f"Argument `model` must have a LIF or CoarseLIF layer of lif. Received: layers {model.layers}"
         )
-    outputs |= {each.name: each.output for each in also}
+    outputs |= {each.name: found[each] for each in also}
     return keras.Model(model.inputs, outputs)(ops.convert_to_tensor(x), training=False)
 
 
@@ -160,7 +156,7 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
     >>> lif.synapses(model)
     {'in': Synapses(count=32, source=None), 'out': Synapses(count=24, source='hidden')}
     """
-    has_time = any(isinstance(part, LIF | CoarseLIF) for layer in model.layers for part in unfolded(layer))
+    has_time = any(isinstance(layer, LIF | CoarseLIF) for layer in outputs_in(model))
     found, known = {}, {}
 
     def sources(tensor):
@@ -170,7 +166,7 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
             return known[operation.name, index]
         node = operation._inbound_nodes[index]
         heard = set().union(*map(sources, node.input_tensors)) or {None}
-        for layer, output in unfolded(operation, node).items():
+        for layer, output in unfolded(node).items():
             if isinstance(layer, LIF | CoarseLIF | SoftNeuron):
                 heard = {layer.name}
             count = _count(layer, output.shape, has_time)

@@ -88,3 +88,22 @@ def test_a_network_without_spikes_is_refused():
     """If this fails, a table of nothing looks like a silent network."""
     with pytest.raises(ValueError, match="`model`"):
         lif.summary(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), np.ones((1, 3)))
+
+
+def test_a_layer_of_two_models_is_read_in_the_model_that_is_given():
+    """A layer has a node in each model that it is part of; those of the other model would be read instead, or fail."""
+    hidden, tail = lif.LIF(leak=0.0, floor=None, name="hidden"), lif.LeakyIntegrator(name="out")
+    first = keras.Sequential([keras.Input((None, 3)), hidden, tail])
+    half = keras.layers.Rescaling(0.5, name="half")
+    second = keras.Sequential([keras.Input((None, 3)), half, hidden, tail])
+    x = np.full((1, 20, 3), 0.5, "float32")
+    assert lif.firing_rates(first, x)["hidden"].tolist() == [0.5] * 3
+    assert lif.firing_rates(second, x)["hidden"].tolist() == [0.25] * 3
+    assert [row.rate for row in lif.summary(second, x)] == [1.0, 0.25]
+    assert [edge[1] for edge in lif.to_nir(second).edges] == ["half", "hidden", "out", "output"]
+    assert [edge[1] for edge in lif.to_nir(first).edges] == ["hidden", "out", "output"]
+
+
+def test_a_model_without_nodes_is_refused_by_name():
+    with pytest.raises(ValueError, match="functional model, or a Sequential that is built"):
+        lif.firing_rates(keras.Sequential([lif.LIF(leak=0.1)]), np.zeros((1, 2, 3)))
