@@ -40,7 +40,8 @@ def sweep(
         jobs: Runs at once; -1 for one on each core. Dask takes all of its client's threads, whatever stands here.
         backend: Where they run, by joblib's name: `"loky"` for processes on this machine, `"threading"`, or a cluster:
             `"dask"`, with a `distributed.Client`; or `"ray"`, after `ray.util.joblib.register_ray()`, with `jobs=-1`:
-            one job runs here. Threads share the random generators of Python, NumPy and Keras, and a Dask worker's
+            one job runs here. What ran on a worker that dies Dask runs again elsewhere; but a run that takes four
+            workers with it leaves the sweep waiting, since joblib does not hear of it. Threads share the random generators of Python, NumPy and Keras, and a Dask worker's
             own threads draw from Python's: runs that seed these globally may differ there.
 
     Returns:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -29,6 +30,15 @@ def meet(number):
 def fail_once(number):
     """One of the runs goes wrong."""
     return 1 // number
+
+
+def die_once(number, folder):
+    """One of the runs takes its worker with it, the first time."""
+    began = Path(folder) / "began"
+    if number == 2 and not began.exists():
+        began.touch()
+        os._exit(1)
+    return number
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +92,10 @@ def test_a_run_that_fails_on_a_cluster_is_named_and_costs_no_other(client, tmp_p
     with pytest.raises(RuntimeError, match=r"(?s)1 of 4 runs failed.*number=0\n.*ZeroDivisionError"):
         lif.sweep(fail_once, {"number": range(4)}, tmp_path, backend="dask")
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_worker_that_dies_takes_no_run_with_it(client, tmp_path):
+    """If this fails, a machine that is lost costs the runs that were on it, or ends the sweep."""
+    grid = {"number": range(4), "folder": [str(tmp_path)]}
+    found = lif.sweep(die_once, grid, tmp_path / "runs", backend="dask")
+    assert (tmp_path / "began").exists() and [result for _, result in found] == [0, 1, 2, 3]
