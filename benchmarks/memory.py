@@ -53,9 +53,13 @@ class DenseOnBits(keras.layers.Dense):
 
             def backward(e):
                 flat = tf.reshape(e, (-1, self.units))
-                kept = tf.cast(tf.bitwise.bitwise_and(bits[..., None], places) > 0, e.dtype)
+                # A graph would unpack the bits as soon as they are packed: let them wait for the error.
+                none = tf.cast(tf.math.is_nan(flat[0, 0]), "uint8")
+                late = tf.bitwise.bitwise_xor(bits, none)
+                kept = tf.cast(tf.bitwise.bitwise_and(late[..., None], places) > 0, e.dtype)
                 kept = tf.reshape(kept, (-1, kernel.shape[0]))
-                return e @ tf.transpose(kernel), tf.transpose(kept) @ flat, tf.reduce_sum(flat, 0)
+                kernel_gradient = tf.matmul(kept, flat, transpose_a=True)
+                return tf.matmul(e, kernel, transpose_b=True), kernel_gradient, tf.reduce_sum(flat, 0)
 
             return spikes @ kernel + bias, backward
 

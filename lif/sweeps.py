@@ -41,8 +41,9 @@ def sweep(
         backend: Where they run, by joblib's name: `"loky"` for processes on this machine, `"threading"`, or a cluster:
             `"dask"`, with a `distributed.Client`; or `"ray"`, after `ray.util.joblib.register_ray()`, with `jobs=-1`:
             one job runs here. What ran on a worker that dies Dask runs again elsewhere; but a run that takes four
-            workers with it leaves the sweep waiting, since joblib does not hear of it. Threads share the random generators of Python, NumPy and Keras, and a Dask worker's
-            own threads draw from Python's: runs that seed these globally may differ there.
+            workers with it leaves the sweep waiting, since joblib does not hear of it. Threads share the random
+            generators of Python, NumPy and Keras, and a Dask worker's own threads draw from Python's: runs that seed
+            these globally may differ there.
 
     Returns:
         A list of `(setting, result)` in the order of the grid. Arrays come back as lists.
