@@ -11,10 +11,11 @@ from chapters import notebooks_by_stem
 
 @pytest.fixture(scope="module")
 def chapter():
-    """The names that the chapter's cell of networks defines."""
+    """The names that the chapter's cells of networks define."""
     names = {}
     cells = {cell["id"]: cell["source"] for cell in notebooks_by_stem()["31-conversion"].cells}
-    exec(cells["imports"] + "\n" + cells["networks"] + "\n" + cells["count"].split("\n_ = record")[0], names)
+    count = cells["count"].split("\n_ = record")[0]
+    exec("\n".join([cells["imports"], cells["locally-connected"], cells["networks"], count]), names)
     return names
 
 
@@ -28,7 +29,7 @@ def test_locally_connected_is_a_sum_over_windows_with_its_own_weights(chapter):
     for row in range(4):
         for column in range(5):
             window = padded[:, row : row + 3, column : column + 3]
-            expected = np.einsum("bijc,ijcf->bf", window, kernel[row, column])
+            expected = np.einsum("bijc,jicf->bf", window, kernel[row, column])  # column by column
             assert found[:, row, column] == pytest.approx(expected, abs=1e-5)
 
 
