@@ -366,6 +366,7 @@ def test_what_is_written_in_jupyterlab_is_read_in_python(laboratory, browser):
     page.set_default_timeout(1000 * PATIENCE)
     page.goto(f"{laboratory}/lab/tree/live.ipynb")
     editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
+    page.get_by_text("| Idle").wait_for()  # cells that are run before the page has the kernel are passed over
     editors.first.click()
     for _ in NOTEBOOK[:2]:
         page.keyboard.press("Shift+Enter")
