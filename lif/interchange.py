@@ -104,11 +104,9 @@ def to_nir(
             "Argument `model` must have inputs of shape (batch, time, *units) with known units. "
             f"Received: {model.inputs[0].shape}"
         )
-    writer = _Writer(nir, shape, dt, unit_resistance)
+    writer = _Writer(nir, shape, outputs, dt, unit_resistance)
     while layers:
-        used = writer.add(*layers[:2])
-        writer.shape = tuple(outputs[layers[0]].shape[1 if writer.ended else 2 :])
-        layers = layers[used:]
+        layers = layers[writer.add(*layers[:2]) :]
     graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt})
     if path is not None:
         nir.write(path, graph)
@@ -118,8 +116,9 @@ def to_nir(
 class _Writer:
     """Nodes and edges of a chain as it grows. `shape` is that of the units here, channels last."""
 
-    def __init__(self, nir, shape, dt, unit_resistance):
-        self.nir, self.shape, self.dt, self.unit_resistance = nir, shape, dt, unit_resistance
+    def __init__(self, nir, shape, outputs, dt, unit_resistance):
+        self.nir, self.shape, self.outputs = nir, shape, outputs
+        self.dt, self.unit_resistance = dt, unit_resistance
         self.order = None  # where a flattened unit of NIR stands in Keras, behind a Flatten
         self.nodes = {"input": nir.Input(np.array(_channels_first(shape)))}
         self.edges = []
@@ -175,6 +174,7 @@ class _Writer:
             raise ValueError(f"Layer {layer.name} ({type(layer).__name__}) has no counterpart in NIR.")
         self._put((following if used == 2 else layer).name, node)
         self.ended = isinstance(layer, LeakyIntegrator) and not layer.return_sequences
+        self.shape = tuple(self.outputs[outer].shape[1 if self.ended else 2 :])
         return used
 
     def _per_unit(self, values):

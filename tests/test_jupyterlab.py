@@ -84,7 +84,9 @@ def test_reader_and_python_move_the_same_parameters(laboratory):
         page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{laboratory}/lab/tree/live.ipynb")
         editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
-        page.get_by_text("| Idle").wait_for()  # cells that are run before the page has the kernel are passed over
+        page.get_by_text(
+            "| Idle"
+        ).wait_for()  # cells that are run before the page has the kernel are passed over
         editors.first.click()
         for _ in NOTEBOOK[:-1]:
             page.keyboard.press("Shift+Enter")

@@ -105,5 +105,6 @@ def test_a_layer_of_two_models_is_read_in_the_model_that_is_given():
 
 
 def test_a_model_without_nodes_is_refused_by_name():
+    """If this fails, a model that was never built ends in an error about something else."""
     with pytest.raises(ValueError, match="functional model, or a Sequential that is built"):
         lif.firing_rates(keras.Sequential([lif.LIF(leak=0.1)]), np.zeros((1, 2, 3)))
