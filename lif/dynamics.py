@@ -294,8 +294,8 @@ def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tenso
 
     def forward_step(carry, inputs):
         v, (x, *is_open) = carry[0], inputs
-        current = as_state(x)
-        after = ops.where(v >= 1.0, reset_gain * current, decay * v + input_gain * current)
+        current = ops.clip(as_state(x), -LARGEST, LARGEST)
+        after = gate(decay * v + input_gain * current, 1.0 - v) + _spikes(v) * (reset_gain * current)
         v = _if(is_open[0] if is_open else None, after, v)
         return (v,), (v,)
 
@@ -303,11 +303,11 @@ def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tenso
         g_next, x_next = carry  # both of the step that follows
         x, e, *is_open, v = inputs
         is_open = is_open[0] if is_open else None
-        current, e = as_state(x), as_state(e)
+        current, e = ops.clip(as_state(x), -LARGEST, LARGEST), as_state(e)
         if not rule.detach_reset:
             what_a_spike_changes = (reset_gain - input_gain) * x_next - decay * v
             e = e + ops.clip(g_next * what_a_spike_changes, -LARGEST, LARGEST)
-        g = ops.where(v >= 1.0, 0.0, decay * g_next) + rule.surrogate(v - 1.0) * e
+        g = gate(decay * g_next, 1.0 - v) + rule.surrogate(v - 1.0) * e
         g = ops.clip(g, -LARGEST, LARGEST)
         return (_if(is_open, g, g_next), _if(is_open, current, x_next)), (_if(is_open, g, 0.0),)
 
@@ -315,15 +315,15 @@ def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tenso
         zeros = ops.zeros_like(as_state(x[:, 0]))
         is_open = tuple(_beside(x, mask > 0) for mask in masks)
         _, (potential,) = scan(forward_step, (zeros,), (x, *is_open))
-        is_above = batch_first(potential) >= 1.0
-        spikes = _and(is_open[0] if is_open else None, is_above)
+        spiked = _spikes(batch_first(potential))
+        spikes = _if(is_open[0] if is_open else None, spiked, 0.0)
 
         def backward(spike_gradient):
             _, (g,) = scan(
                 backward_step, (zeros, zeros), (x, spike_gradient, *is_open), (potential,), reverse=True
             )
-            spiked_before = ops.concatenate([ops.zeros_like(is_above[:, :1]), is_above[:, :-1]], axis=1)
-            x_gradient = ops.where(spiked_before, reset_gain, input_gain) * batch_first(g)
+            spiked_before = ops.concatenate([ops.zeros_like(spiked[:, :1]), spiked[:, :-1]], axis=1)
+            x_gradient = (input_gain + (reset_gain - input_gain) * spiked_before) * batch_first(g)
             return (ops.cast(x_gradient, dtype), *(ops.zeros_like(mask) for mask in masks))
 
         return (ops.cast(spikes, dtype),), backward
@@ -428,20 +428,20 @@ def _simulate(x, leak, kernel, rule, mask, state):
         collect = (p,)
         if has_closed_steps:
             count = more[-1]
-            awake = inputs[1] if mask is not None else True
-            is_open = ops.logical_and(count == 0, awake)
-            p = ops.where(is_open, p, v)
-            s = ops.logical_and(is_open, p >= rule.threshold)
-            waited = ops.where(awake, ops.maximum(count - 1, 0), count)
-            more[-1] = ops.where(s, ops.cast(rule.refractory, count.dtype), waited)
+            awake = inputs[1] if mask is not None else None
+            is_open = _and(awake, count < 0.5)
+            p = _if(awake, gate(p, 0.5 - count) + gate(v, count - 0.5), v)
+            s = ops.cast(ops.logical_and(is_open, p >= rule.threshold), v.dtype)
+            # A spike finds the count at zero.
+            more[-1] = _if(awake, ops.relu(count - 1.0), count) + rule.refractory * s
             v = _after_reset(p, s, rule)
             collect = (p, is_open)
         elif rule.reset == "zero":
             v = gate(p, rule.threshold - p)
         else:
-            v = _after_reset(p, p >= rule.threshold, rule)
+            v = _after_reset(p, _spikes(p, rule.threshold), rule)
         if kernel:
-            more[0] = ops.cast(s if has_closed_steps else p >= rule.threshold, v.dtype)
+            more[0] = s if has_closed_steps else _spikes(p, rule.threshold)
         return (v, *more), collect
 
     sequences = (x,) if mask is None else (x, _beside(x, mask))
@@ -466,12 +466,12 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
         through, heard, m, leak_sum = carry
         e, *more = inputs[: len(gradients)]
         v, *now = inputs[len(gradients) :]
-        is_open = now[0] if now else None
+        is_open = ops.cast(now[0], v.dtype) if now else 1.0
         missing = rule.threshold - v
         if leak_gradient:
-            leak_sum = grow(leak_sum, m, _after_reset(v, _and(is_open, missing <= 0), rule))
-        kept = _if(is_open, gate(through, missing), through) if rule.reset == "zero" else through
-        slope = _if(is_open, rule.surrogate(-missing), 0.0)
+            leak_sum = grow(leak_sum, m, _after_reset(v, is_open * _spikes(v, rule.threshold), rule))
+        kept = gate(through, missing) if rule.reset == "zero" else through  # all of it in a closed step
+        slope = is_open * rule.surrogate(-missing)
         e = as_state(e)
         if kernel:
             e = e + heard
@@ -482,8 +482,8 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
             g = ops.clip(
                 g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest
             )
-        m = _if(is_open, g if rule.floor is None else gate(g, v - rule.floor), 0.0)
-        through = decay * m if is_open is None else decay * m + ops.where(is_open, 0.0, g)
+        m = is_open * (g if rule.floor is None else gate(g, v - rule.floor))
+        through = decay * m + (1.0 - is_open) * g if has_closed_steps else decay * m
         heard = ops.matmul(m, ops.transpose(kernel[0])) if kernel else ()
         return (through, heard, m if leak_gradient else (), leak_sum), (m,)
 
@@ -496,10 +496,15 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
     return batch_first(x_gradient), leak_sum, start_gradient
 
 
+def _spikes(v, threshold=1.0):
+    return ops.cast(v >= threshold, v.dtype)
+
+
 def _after_reset(v, s, rule):
+    """The potential `v` after the spikes `s`, which are 0 or 1. A product is faster than a choice."""
     if rule.reset == "none":
         return v
-    return ops.where(s, 0.0 if rule.reset == "zero" else v - rule.threshold, v)
+    return v * (1.0 - s) if rule.reset == "zero" else v - rule.threshold * s
 
 
 def _beside(x, mask):
