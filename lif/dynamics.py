@@ -466,12 +466,13 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
         through, heard, m, leak_sum = carry
         e, *more = inputs[: len(gradients)]
         v, *now = inputs[len(gradients) :]
-        is_open = ops.cast(now[0], v.dtype) if now else 1.0
+        is_open = ops.cast(now[0], v.dtype) if now else None
         missing = rule.threshold - v
         if leak_gradient:
-            leak_sum = grow(leak_sum, m, _after_reset(v, is_open * _spikes(v, rule.threshold), rule))
+            s = _where_open(is_open, _spikes(v, rule.threshold))
+            leak_sum = grow(leak_sum, m, _after_reset(v, s, rule))
         kept = gate(through, missing) if rule.reset == "zero" else through  # all of it in a closed step
-        slope = is_open * rule.surrogate(-missing)
+        slope = _where_open(is_open, rule.surrogate(-missing))
         e = as_state(e)
         if kernel:
             e = e + heard
@@ -482,7 +483,7 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
             g = ops.clip(
                 g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest
             )
-        m = is_open * (g if rule.floor is None else gate(g, v - rule.floor))
+        m = _where_open(is_open, g if rule.floor is None else gate(g, v - rule.floor))
         through = decay * m + (1.0 - is_open) * g if has_closed_steps else decay * m
         heard = ops.matmul(m, ops.transpose(kernel[0])) if kernel else ()
         return (through, heard, m if leak_gradient else (), leak_sum), (m,)
@@ -514,6 +515,10 @@ def _beside(x, mask):
 
 def _and(is_open, condition):
     return condition if is_open is None else ops.logical_and(is_open, condition)
+
+
+def _where_open(is_open, y):
+    return y if is_open is None else is_open * y
 
 
 def _if(is_open, y, otherwise):

@@ -126,7 +126,12 @@ def figure(fig: Any, alt: str) -> None:
     sys.modules["matplotlib.pyplot"].close(fig)
     data = base64.b64encode(svg.getvalue()).decode("ascii")
     source = f"data:image/svg+xml;base64,{data}"
-    _display(f'<img class="lif-figure" style="max-width:100%" alt="{html.escape(alt)}" src="{source}">', alt)
+    # The box to tick is for the book on a phone, whose style sheet shows it; elsewhere it stays hidden.
+    _display(
+        f'<div class="lif-sheet"><div><img class="lif-figure" style="max-width:100%" alt="{html.escape(alt)}" '
+        f'src="{source}"></div><label style="display:none"><input type="checkbox"> enlarge</label></div>',
+        alt,
+    )
 
 
 def lookup(run, name):

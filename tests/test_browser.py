@@ -104,6 +104,26 @@ def test_a_page_is_whole(name, theme, width, address, browser):
     assert troubles == []
 
 
+def test_a_figure_can_be_enlarged_on_a_phone(address, browser):
+    """If this fails, the letters in the figures cannot be read on a phone, or a figure widens the page."""
+    page = browser.new_page(viewport={"width": 360, "height": 800})
+    page.goto(f"{address}/chapters/02-gradient.html", wait_until="networkidle")
+    sheet = page.locator(".lif-sheet").first
+    box, image = sheet.get_by_label("enlarge"), sheet.locator("img")
+    assert image.bounding_box()["width"] <= 360
+    box.focus()
+    page.keyboard.press("Space")
+    assert image.bounding_box()["width"] > 600
+    assert sheet.locator("> div").evaluate("box => box.scrollWidth > box.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert box.bounding_box()["x"] < 360
+    page.keyboard.press("Space")
+    assert image.bounding_box()["width"] <= 360
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert not box.is_visible()
+    page.close()
+
+
 def test_a_page_works_from_the_file_itself(browser):
     page = browser.new_page()
     asked = []
