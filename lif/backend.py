@@ -52,7 +52,7 @@ def batch_first(y: Tensor) -> Tensor:
 
 
 def gate(y: Tensor, z: Tensor) -> Tensor:
-    """`y` where `z > 0`, else 0, for a finite `y`.
+    """`y` where `z > 0`, else 0, for a finite `y`; what is not a number stays so.
 
     It is the derivative of a ReLU, for which each framework has one fast operation; a comparison and a choice are two
     slow ones.
@@ -65,7 +65,7 @@ def gate(y: Tensor, z: Tensor) -> Tensor:
         import torch
 
         return torch.ops.aten.threshold_backward(y, z, 0)
-    return ops.where(z > 0, y, 0.0)
+    return ops.where(z <= 0, 0.0, y)
 
 
 def _tensorflow_scan(step, carry, sequences, collected, reverse):

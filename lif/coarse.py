@@ -13,8 +13,9 @@ from keras import ops
 from . import dynamics, surrogates
 from .backend import JIT_COMPILE, Tensor
 from .encoders import _TimeEncoder
-from .layers import LIF, chained, check_rank, is_number, over_time
+from .layers import LIF, _Leaky, chained, check_rank, is_number, over_time
 from .progress import progress
+from .soft import SoftNeuron
 
 # An intensity of 1 must fire an analog neuron in every step, with a tenth to spare.
 ANALOG_GAIN = 1.1
@@ -25,6 +26,14 @@ _MAX_POOLING = (
     keras.layers.MaxPooling3D,
     keras.layers.GlobalMaxPooling1D,
     keras.layers.GlobalMaxPooling2D,
+)
+
+_BENT = (
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Softmax,
 )
 
 
@@ -95,7 +104,8 @@ class CoarseLIF(keras.layers.Layer):
     Output shape: as the input.
 
     Raises:
-        ValueError: For a `tau` that is not a finite number > 0, an unknown surrogate, or inputs of rank < 3.
+        ValueError: For a `tau` that is not a finite number > 0, an unknown surrogate, inputs of rank < 3 or without a
+            step, or a mask of another shape.
 
     Source: Yanguas-Gil (2020), equations as in the author's code.
     """
@@ -121,6 +131,7 @@ class CoarseLIF(keras.layers.Layer):
         check_rank(self, input_shape)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        check_rank(self, inputs.shape, mask)
         decay, input_gain, reset_gain = coefficients(self.tau)
         if self.analog_input:
             input_gain, reset_gain = ANALOG_GAIN * input_gain / reset_gain, ANALOG_GAIN
@@ -186,8 +197,9 @@ def simulate_continuous(
         counts are its sum over axis 1, times are the index divided by `substeps`.
 
     Raises:
-        ValueError: If an argument is out of its range, the model is not a chain, has no such layer, or has analog
-            input elsewhere than in the first spiking layer.
+        ValueError: If an argument is out of its range, `x` is empty, the model is not a chain, has no such layer, has
+            analog input elsewhere than in the first spiking layer, or, between spiking layers, neurons of another kind
+            or an activation.
 
     Example:
 
@@ -206,7 +218,7 @@ class ContinuousNetwork:
 
     A controller is asked for one decision after another, and to build the simulation anew each time would take longer
     than the simulation. What is simulated stands with `lif.simulate_continuous`. Every run begins at rest. The weights
-    are those that the model has at the first run; after more training, make a new one.
+    are those that the model has at the first run with inputs of a shape; after more training, make a new one.
 
     Args:
         model, substeps, delay, layer: As for `lif.simulate_continuous`.
@@ -248,6 +260,8 @@ class ContinuousNetwork:
         Returns:
             As `lif.simulate_continuous`.
         """
+        if not len(x):
+            raise ValueError("Argument `x` must have an example at least. Received: none")
         analog = self._stages[0][1].analog_input
         rng = np.random.default_rng(seed)
         found = []
@@ -286,6 +300,14 @@ def _split(model, name):
         start = i + 1
         if chain[i].name == name:
             break
+    for layer in (layer for layers, _ in stages for layer in layers):
+        inner = getattr(layer, "layer", layer)
+        is_linear = getattr(inner, "activation", None) in (None, keras.activations.linear)
+        if not is_linear or isinstance(inner, (_Leaky, SoftNeuron, *_BENT)):
+            raise ValueError(
+                "Layers of argument `model` that hear spikes must be linear up to their bias, or max pooling. "
+                f"Received: {layer.name!r} ({type(inner).__name__})"
+            )
     return chain[:begin], stages
 
 

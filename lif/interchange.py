@@ -120,12 +120,15 @@ class _Writer:
         self.nir, self.shape, self.outputs = nir, shape, outputs
         self.dt, self.unit_resistance = dt, unit_resistance
         self.order = None  # where a flattened unit of NIR stands in Keras, behind a Flatten
-        self.nodes = {"input": nir.Input(np.array(_channels_first(shape)))}
+        # The graph's own nodes, unless a layer has that name.
+        names = {layer.name for layer in outputs}
+        first, self.last = (name + "_node" * (name in names) for name in ("input", "output"))
+        self.nodes = {first: nir.Input(np.array(_channels_first(shape)))}
         self.edges = []
         self.ended = False  # behind a layer that gives its last step only
 
     def finished(self):
-        self._put("output", self.nir.Output(np.array(_channels_first(self.shape))))
+        self._put(self.last, self.nir.Output(np.array(_channels_first(self.shape))))
         return self.nodes, self.edges
 
     def _put(self, name, node):

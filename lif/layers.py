@@ -1,5 +1,6 @@
 """Keras layers of leaky integrate-and-fire neurons: weights, checks and config; the work is done in `lif.dynamics`."""
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -69,13 +70,16 @@ class _Leaky(keras.layers.Layer):
 
     def _leak_tensor(self):
         return ops.convert_to_tensor(
-            self.leak if self._leak_weight is None else self._leak_weight, dtype="float32"
+            self.leak if self._leak_weight is None else self._leak_weight, dtype=self._state_dtype
         )
+
+    @property
+    def _state_dtype(self):
+        return "float64" if self.compute_dtype == "float64" else "float32"
 
     def at_rest(self, batch: int, units: tuple[int, ...], masked: bool) -> dynamics.State:
         """State before the first step; see `dynamics.at_rest`."""
-        dtype = "float64" if self.compute_dtype == "float64" else "float32"
-        zeros = ops.zeros((batch, *units), dtype)
+        zeros = ops.zeros((batch, *units), self._state_dtype)
         return dynamics.at_rest(zeros, self.recurrent_kernel is not None, self.refractory, masked)
 
     def get_config(self):
@@ -124,7 +128,7 @@ class LIF(_Leaky):
 
     Raises:
         ValueError: For a leak outside [0, 1], a threshold <= 0, a negative or fractional refractory period, a floor
-            above or at the threshold, an unknown reset or surrogate, or inputs of rank < 3.
+            > 0, an unknown reset or surrogate, inputs of rank < 3 or without a step, or a mask of another shape.
 
     Source: Gerum & Schilling (2021), rule as implemented in the authors' package; `reset`, `floor` and
     `detach_reset` are options here.
@@ -152,10 +156,6 @@ class LIF(_Leaky):
             raise ValueError(
                 f"Argument `refractory` must be a whole number of steps >= 0. Received: refractory={refractory!r}"
             )
-        if floor is not None and floor >= threshold:
-            raise ValueError(
-                f"Argument `floor` must lie below the threshold, {threshold}. Received: floor={floor!r}"
-            )
         self.threshold = float(threshold)
         self.reset = reset
         self.refractory = int(refractory)
@@ -164,7 +164,7 @@ class LIF(_Leaky):
         self.return_potential = bool(return_potential)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        check_rank(self, inputs.shape)
+        check_rank(self, inputs.shape, mask)
         return self.advance(inputs, mask=mask)
 
     def advance(self, inputs: Tensor, state: dynamics.State | None = None, mask: Tensor | None = None):
@@ -287,7 +287,8 @@ class LeakyIntegrator(_Leaky):
     one that is not masked.
 
     Raises:
-        ValueError: For a leak outside [0, 1] or inputs of rank < 3.
+        ValueError: For a leak outside [0, 1], a floor > 0, inputs of rank < 3 or without a step, or a mask of another
+            shape.
     """
 
     def __init__(
@@ -297,7 +298,7 @@ class LeakyIntegrator(_Leaky):
         self.return_sequences = bool(return_sequences)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        check_rank(self, inputs.shape)
+        check_rank(self, inputs.shape, mask)
         v = self.advance(inputs, mask=mask)
         return v if self.return_sequences else v[:, -1]
 
@@ -386,7 +387,8 @@ class Recompute(keras.layers.Layer):
     Raises:
         ValueError: For an `every` that is no whole number >= 1, an empty list, a layer with an `activity_regularizer`,
             or one that cannot be run twice or in blocks: `Dropout` and `BatchNormalization`, other neurons or layers
-            that contain some, Keras' own recurrent layers, `LIF(return_potential=True)`.
+            that contain some, Keras' own recurrent layers, `Masking`, convolutions and pooling over time,
+            `LIF(return_potential=True)`. A layer of your own must treat each step by itself.
 
     Source: Chen, Xu, Zhang & Guestrin (2016), over time instead of layers.
     """
@@ -409,10 +411,11 @@ class Recompute(keras.layers.Layer):
             )
             parts = list(layer._flatten_layers())  # itself, and those that it contains
             has_memory = any(isinstance(part, _Leaky) or hasattr(part, "surrogate") for part in parts)
-            if has_memory and not gives_one_sequence:
+            if (has_memory or _mixes_steps(layer)) and not gives_one_sequence:
                 raise ValueError(
                     "Argument `layers` takes LIF, RecurrentLIF, LeakyIntegrator(return_sequences=True) and layers "
-                    f"without memory, each with one output per step. Received: {layer}"
+                    "that treat each step by itself (a convolution or a pooling in TimeDistributed), each with one "
+                    f"output per step. Received: {layer}"
                 )
             if any(part.activity_regularizer is not None for part in parts):
                 raise ValueError(
@@ -437,6 +440,7 @@ class Recompute(keras.layers.Layer):
             shape = layer.compute_output_shape(shape)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        check_rank(self, inputs.shape, mask)
         variables = [v for layer in self.layers for v in layer.variables]
 
         def at_rest(batch):
@@ -478,6 +482,18 @@ class Recompute(keras.layers.Layer):
         return cls(**{**config, "layers": layers})
 
 
+# Layers of Keras that look beyond a step, or change the steps, unless TimeDistributed stands around them.
+_ACROSS_STEPS = re.compile(
+    "Conv|Pool|Padding|Cropping|UpSampling|Flatten|Reshape|Permute|Attention|RNN|Mask|Repeat"
+)
+
+
+def _mixes_steps(layer):
+    """Whether a layer of Keras, or one derived from it, does not treat each step, axis 1, by itself."""
+    names = (base.__name__ for base in type(layer).__mro__ if base.__module__.startswith("keras."))
+    return any(map(_ACROSS_STEPS.search, names)) or 1 in np.ravel(getattr(layer, "axis", -1))
+
+
 def nodes(model):
     """The calls of layers that make up a functional model or a built `Sequential`, from its inputs on.
 
@@ -507,7 +523,29 @@ def outputs_in(model):
     found = {}
     for node in nodes(model):
         found |= {layer: y for layer, y in unfolded(node).items() if layer not in found}
+    return _with_names_of_their_own(found)
+
+
+def _with_names_of_their_own(found):
+    """Refuses two layers of one name, which Keras does only outside of a `Recompute`."""
+    names = sorted(layer.name for layer in found)
+    twice = [a for a, b in zip(names, names[1:], strict=False) if a == b]
+    if twice:
+        raise ValueError(
+            "Layers of argument `model`, those inside a Recompute too, must have names of their own. "
+            f"Received: two named {twice[0]!r}"
+        )
     return found
+
+
+def refuse_hidden(model, kinds, seen):
+    """Refuses neurons inside another model or layer, or as its `activation`: they would be passed over."""
+    for part in model._flatten_layers():
+        if isinstance(part, kinds) and part not in seen:
+            raise ValueError(
+                "Neurons of argument `model` must be layers of the model itself. "
+                f"Received: {part.name!r}, which stands inside another layer or model"
+            )
 
 
 def chained(model):
@@ -520,7 +558,7 @@ def chained(model):
     found = [pair for node in others for pair in unfolded(node).items()]
     if not found or not is_chain or len(dict(found)) < len(found):
         raise ValueError(f"Argument `model` must be a chain of layers. Received: {model.name}")
-    return dict(found)
+    return _with_names_of_their_own(dict(found))
 
 
 def over_time(layer, x):
@@ -529,13 +567,20 @@ def over_time(layer, x):
     return ops.reshape(y, (-1, ops.shape(x)[1], *y.shape[1:]))
 
 
-def check_rank(layer, input_shape):
-    """Refuses inputs without a time axis or units."""
-    if len(input_shape) < 3:
+def check_rank(layer, input_shape, mask=None):
+    """Refuses inputs without a time axis, a step or units, and a mask that is not one of their steps."""
+    if len(input_shape) < 3 or input_shape[1] == 0:
         raise ValueError(
-            f"{type(layer).__name__} expects inputs of shape (batch, time, *units), of rank 3 or more. "
-            f"Received: inputs of shape {tuple(input_shape)}"
+            f"{type(layer).__name__} expects inputs of shape (batch, time, *units), of rank 3 or more and with a step "
+            f"at least. Received: inputs of shape {tuple(input_shape)}"
         )
+    if mask is not None:
+        steps = {n for n in (input_shape[1], *mask.shape[1:]) if n is not None}
+        if len(mask.shape) != 2 or len(steps) > 1:
+            raise ValueError(
+                f"{type(layer).__name__} expects a mask of shape (batch, time) for inputs of shape "
+                f"{tuple(input_shape)}. Received: a mask of shape {tuple(mask.shape)}"
+            )
 
 
 def is_number(value):
@@ -546,7 +591,7 @@ def is_number(value):
 def _checked_leak(leak):
     if isinstance(leak, str | dict) or callable(leak):
         return keras.initializers.get(leak)
-    values = np.asarray(leak, dtype="float32")
+    values = np.asarray(leak, dtype="float64")
     if not np.all((values >= 0) & (values <= 1)):  # NaN fails too
         raise ValueError(f"Argument `leak` must lie in [0, 1]. Received: leak={leak!r}")
     return values if values.ndim else float(leak)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .coarse import CoarseLIF
 from .encoders import _TimeEncoder
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, outputs_in, unfolded
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, outputs_in, refuse_hidden, unfolded
 from .soft import SoftNeuron
 
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -21,15 +21,17 @@ COUNTED = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, *DEPTHWISE
 def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
     r"""Spikes per step of every `LIF` and `CoarseLIF` unit, $r = \frac{1}{B T} \sum_{b, t} s_t$, averaged over a batch.
 
+    A masked step counts as one without a spike.
+
     Args:
         model: A built `Sequential` or functional Keras model.
-        x: A batch of inputs for it; a few hundred examples are enough.
+        x: A batch of inputs for it; a few hundred examples are enough. For several inputs, as Keras takes them.
 
     Returns:
         A dict, name of the layer -> array of the shape of its units, rates between 0 and 1.
 
     Raises:
-        ValueError: If the model has no `lif.LIF` or `lif.CoarseLIF` layer.
+        ValueError: If the model has no `lif.LIF` or `lif.CoarseLIF` layer, or one that stands inside another model.
 
     Example:
 
@@ -44,13 +46,17 @@ def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
 def _spikes(model, x, also=()):
     """Name -> spikes, `(batch, time, *units)`, of every layer of spiking neurons; and what others put out."""
     found = outputs_in(model)
+    refuse_hidden(model, (LIF, CoarseLIF), found)
     outputs = {layer.name: y for layer, y in found.items() if isinstance(layer, LIF | CoarseLIF)}
     if not outputs:
         raise ValueError(
             f"Argument `model` must have a LIF or CoarseLIF layer of lif. Received: layers {model.layers}"
         )
     outputs |= {each.name: found[each] for each in also}
-    return keras.Model(model.inputs, outputs)(ops.convert_to_tensor(x), training=False)
+    entries = getattr(model, "_functional", model).input
+    is_one = isinstance(entries, keras.KerasTensor)
+    x = ops.convert_to_tensor(x) if is_one else keras.tree.map_structure(ops.convert_to_tensor, x)
+    return keras.Model(entries, outputs)(x, training=False)
 
 
 def _mean(y, axis=None):
@@ -146,7 +152,8 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
         neurons before it, or `None` for the input, encoded or not. A `RecurrentLIF` is its own source.
 
     Raises:
-        ValueError: If a layer's synapses cannot be counted, or listen to several layers of neurons.
+        ValueError: If a layer's synapses cannot be counted, or listen to several layers of neurons, or neurons stand
+            inside another layer or model.
 
     Example:
 
@@ -156,20 +163,29 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
     >>> lif.synapses(model)
     {'in': Synapses(count=32, source=None), 'out': Synapses(count=24, source='hidden')}
     """
-    has_time = any(isinstance(layer, LIF | CoarseLIF) for layer in outputs_in(model))
+    within = outputs_in(model)
+    refuse_hidden(model, (LIF, CoarseLIF, SoftNeuron), within)
+    # Time begins at the encoder, or where there is none, but neurons that want time, at the input.
+    is_encoded = any(isinstance(layer, _TimeEncoder) for layer in within)
+    from_the_start = not is_encoded and any(isinstance(layer, LIF | CoarseLIF) for layer in within)
     found, known = {}, {}
 
     def sources(tensor):
-        """Names of the layers of neurons whose output reaches a tensor; None among them for the input."""
+        """Names of the layers of neurons whose output reaches a tensor, None for the input; whether it has time."""
         operation, index, _ = tensor._keras_history
         if (operation.name, index) in known:
             return known[operation.name, index]
         node = operation._inbound_nodes[index]
-        heard = set().union(*map(sources, node.input_tensors)) or {None}
+        before = [sources(each) for each in node.input_tensors]
+        heard = set().union(*(names for names, _ in before)) or {None}
+        has_time = any(timed for _, timed in before) or (from_the_start and not before)
         for layer, output in unfolded(node).items():
             if isinstance(layer, LIF | CoarseLIF | SoftNeuron):
                 heard = {layer.name}
+            has_time = has_time or isinstance(layer, _TimeEncoder)
             count = _count(layer, output.shape, has_time)
+            if isinstance(layer, LeakyIntegrator) and not layer.return_sequences:
+                has_time = False
             if count and len(heard) > 1:
                 raise ValueError(
                     "Each layer of weights in argument `model` must listen to one layer of neurons, or to the input. "
@@ -178,8 +194,8 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
             if count:  # a layer that is used twice has its synapses twice
                 before = found.get(layer.name, (0,))[0]
                 found[layer.name] = Synapses(before + count, *heard)
-        known[operation.name, index] = heard
-        return heard
+        known[operation.name, index] = heard, has_time
+        return known[operation.name, index]
 
     for output in model.outputs:
         sources(output)
@@ -187,12 +203,10 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
 
 
 def _count(operation, shape, has_time):
-    """The synapses of a layer, given the shape of its output: its weights times the places of their use."""
-    layer, units = operation, shape[1:]
+    """The synapses of a layer, given the shape of its output: its weights times the places of their use in a step."""
+    layer, units = operation, shape[2 if has_time and len(shape) > 2 else 1 :]
     if isinstance(layer, layers.TimeDistributed):
         layer, units = layer.layer, shape[2:]
-    elif isinstance(layer, layers.Dense) and has_time and len(units) > 1:
-        units = shape[2:]
     if hasattr(layer, "synapses"):
         return layer.synapses
     if isinstance(layer, RecurrentLIF):
@@ -272,7 +286,8 @@ def summary(model: keras.Model, x: ArrayLike) -> Summary:
     For the input and for each layer of neurons: the number of units $N$, the firing rate $\bar r$ per unit and step,
     the spikes of an example, $\bar r N T$, and the synaptic operations that they cause, $\bar r\, n\, T$ with the $n$
     synapses that listen to the layer (see `lif.synapses`). Where the input is no spikes but currents, each number that
-    is not 0 counts as a spike: its multiplications have to be done.
+    is not 0 counts as a spike: its multiplications have to be done. Weights before an encoder count in each step, as if
+    they stood behind it, and a masked step counts as one without a spike.
 
     Args:
         model: A built `Sequential` or functional model of layers that `lif.synapses` knows, with `lif.LIF` or
@@ -283,7 +298,7 @@ def summary(model: keras.Model, x: ArrayLike) -> Summary:
         A list of `(layer, units, rate, spikes, operations)`, which is shown as a table with a row for the total.
 
     Raises:
-        ValueError: If the model has no spiking layer, or `lif.synapses` cannot count it.
+        ValueError: If the model has no spiking layer or several inputs, or `lif.synapses` cannot count it.
 
     Example:
 
@@ -296,6 +311,10 @@ def summary(model: keras.Model, x: ArrayLike) -> Summary:
     hidden      2  0.500      10                   40
     total                     40                  100
     """
+    if len(model.inputs) != 1:
+        raise ValueError(
+            f"Argument `model` must have one input. Received: {model.name}, with {len(model.inputs)}"
+        )
     encoders = [layer for layer in model.layers if isinstance(layer, _TimeEncoder)][:1]
     activity = _spikes(model, x, encoders)
     entered = activity.pop(encoders[0].name) if encoders else ops.convert_to_tensor(x)

@@ -12,7 +12,7 @@ from keras import backend, ops
 
 from . import dynamics
 from .backend import JIT_COMPILE, Tensor, custom_gradient
-from .layers import is_number
+from .layers import is_number, nodes, refuse_hidden
 from .progress import progress
 
 NOISES = (None, "gaussian", "alpha", "alpha_rc")
@@ -36,6 +36,9 @@ def lif_rate(current: Tensor, tau: float = 0.02, refractory: float = 0.002) -> T
     Returns:
         Tensor of rates in Hz.
 
+    Raises:
+        ValueError: If a constant is out of its range.
+
     Example:
 
     >>> import lif, numpy as np
@@ -44,7 +47,8 @@ def lif_rate(current: Tensor, tau: float = 0.02, refractory: float = 0.002) -> T
 
     Source: Hunsberger & Eliasmith (2015).
     """
-    current = ops.convert_to_tensor(current)
+    tau, refractory = _positive("tau", tau), _positive("refractory", refractory)
+    current = _as_float(current)
     above = current > 1.0
     excess = ops.where(above, current - 1.0, 1.0)
     return ops.where(above, 1.0 / (refractory + tau * ops.log1p(1.0 / excess)), 0.0)
@@ -74,6 +78,9 @@ def soft_lif_rate(
     Returns:
         Tensor of rates in Hz.
 
+    Raises:
+        ValueError: If a constant is out of its range.
+
     Example:
 
     >>> import lif, numpy as np
@@ -82,12 +89,14 @@ def soft_lif_rate(
 
     Source: Hunsberger & Eliasmith (2015).
     """
+    tau, refractory = _positive("tau", tau), _positive("refractory", refractory)
+    smoothing = _positive("smoothing", smoothing)
 
     def forward(current):
         rate, slope = _rate_and_slope(current, tau, refractory, smoothing)
         return (rate,), lambda gradient: (gradient * slope,)
 
-    return custom_gradient(forward, ops.convert_to_tensor(current))[0]
+    return custom_gradient(forward, _as_float(current))[0]
 
 
 def _rate_and_slope(current, tau, refractory, smoothing):
@@ -171,11 +180,10 @@ class SoftNeuron(keras.layers.Layer):
 
     def current(self, inputs):
         r"""The current $\alpha x + \beta$ of each neuron, in float32 at least."""
-        return self.gain * dynamics.as_state(inputs) + self.bias
+        return self.gain * dynamics.as_state(_as_float(inputs)) + self.bias
 
     def call(self, inputs: Tensor) -> Tensor:
-        rate = self.rate(self.current(inputs))
-        return ops.cast(self.amplitude * rate, backend.standardize_dtype(inputs.dtype))
+        return ops.cast(self.amplitude * self.rate(self.current(inputs)), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
@@ -284,7 +292,7 @@ class SoftLIF(SoftNeuron):
         if training and self.noise:
             # Forward the noisy rate; backward the gradient of the rate.
             rate = rate + ops.stop_gradient(self._noisy(rate, current) - rate)
-        return ops.cast(self.amplitude * rate, backend.standardize_dtype(inputs.dtype))
+        return ops.cast(self.amplitude * rate, self.compute_dtype)
 
     def _noisy(self, rate, current):
         if self.noise == "gaussian":
@@ -419,7 +427,8 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
         A `SpikingNetwork`; its method `run` shows it inputs.
 
     Raises:
-        ValueError: If an argument is out of its range, or the model has no `SoftNeuron` layer.
+        ValueError: If an argument is out of its range, or the model has no `SoftNeuron` layer, one that is used twice,
+            or one that stands inside another layer or model.
 
     Example:
 
@@ -441,10 +450,18 @@ class SpikingNetwork:
     def __init__(self, model: keras.Model, dt: float, synapse: float):
         self.dt = _positive("dt", dt)
         self.synapse = 0.0 if synapse == 0 else _positive("synapse", synapse)
-        if not any(isinstance(layer, SoftNeuron) for layer in model.layers):
+        found = [node.operation for node in nodes(model) if isinstance(node.operation, SoftNeuron)]
+        refuse_hidden(model, SoftNeuron, found)
+        if not found:
             raise ValueError(
                 f"Argument `model` must have a SoftNeuron layer such as SoftLIF. Received: {model.name}"
             )
+        for layer in found:
+            if found.count(layer) > 1:
+                raise ValueError(
+                    "Each SoftNeuron of argument `model` must be used once, since neurons at two places are not the "
+                    f"same neurons. Received: {layer.name!r}, which is used {found.count(layer)} times"
+                )
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(f"Argument `model` must have one input and one output. Received: {model.name}")
         self.model = model
@@ -466,11 +483,13 @@ class SpikingNetwork:
             `SoftNeuron`, by name, the mean firing rate of its neurons in Hz.
 
         Raises:
-            ValueError: If `seconds` is less than a step.
+            ValueError: If `seconds` is less than a step, or `x` is empty.
         """
         steps = round(seconds / self.dt) if 0 < seconds < math.inf else 0
         if steps < 1:
             raise ValueError(f"Argument `seconds` must be a step at least. Received: seconds={seconds!r}")
+        if not len(x):
+            raise ValueError("Argument `x` must have an example at least. Received: none")
         at_once = max(k for k in range(1, 26) if steps % k == 0)
         network, neurons = self._build(batch_size, at_once)
         spikes = {each.name: 0.0 for each in neurons}
@@ -582,6 +601,12 @@ class _SpikingNeurons(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (self.batch_size * self.steps, *input_shape[1:])
+
+
+def _as_float(x):
+    """A tensor of floating-point numbers; whole numbers become those of Keras' default type."""
+    x = ops.convert_to_tensor(x)
+    return x if backend.is_float_dtype(backend.standardize_dtype(x.dtype)) else ops.cast(x, backend.floatx())
 
 
 def _finite(name, value):

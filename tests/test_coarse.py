@@ -423,3 +423,19 @@ def test_models_that_are_no_chain_are_refused():
     )
     with pytest.raises(ValueError, match="analog"):
         lif.simulate_continuous(late, X)
+
+
+def test_what_bends_spikes_on_their_way_is_refused():
+    """If this fails, a network is run in continuous time that is not the one that was trained."""
+    between = (
+        [keras.layers.Dense(5, activation="relu")],
+        [keras.layers.Dense(5), keras.layers.ReLU()],
+        [keras.layers.Dense(5), lif.LIF(), keras.layers.Dense(5)],
+    )
+    for hidden in between:
+        model = keras.Sequential([keras.Input((None, 4)), *hidden, lif.CoarseLIF(4.0)])
+        with pytest.raises(ValueError, match="linear"):
+            lif.simulate_continuous(model, np.ones((1, 3, 4)))
+    plain = keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(5), lif.CoarseLIF(4.0)])
+    with pytest.raises(ValueError, match="`x`"):
+        lif.simulate_continuous(plain, np.ones((0, 3, 4)))

@@ -220,3 +220,14 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "nir", None)
     with pytest.raises(ImportError, match="pip install nir"):
         lif.to_nir(MODELS["dense"]())
+
+
+@pytest.mark.parametrize("name", ["input", "output"])
+def test_a_layer_may_have_the_name_of_a_node_of_the_graph(name, tmp_path):
+    """If this fails, a network whose last layer is called output, as many are, cannot be written."""
+    inside = [keras.layers.Dense(4, name=name), lif.LIF(floor=None, name="hidden"), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((None, 3)), *inside])
+    lif.to_nir(model, tmp_path / "net.nir")
+    x = np.random.default_rng(0).normal(size=(2, 20, 3)).astype("float32")
+    read = lif.from_nir(tmp_path / "net.nir")
+    np.testing.assert_allclose(read.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)

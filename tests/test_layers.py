@@ -362,9 +362,14 @@ def test_recomputing_keeps_the_precision(policy):
         ([lif.LIF(return_potential=True)], 3, "layers.*LIF"),
         ([lif.LeakyIntegrator()], 3, "layers.*return_sequences=True"),
         ([layers.Dropout(0.5)], 3, "random.*Dropout"),
-        ([layers.LSTM(3, return_sequences=True)], 3, "random.*LSTM"),
-        ([lif.Recompute([lif.LIF()], 2)], 3, "layers.*without memory.*Recompute"),
-        ([keras.Sequential([lif.LIF()])], 3, "layers.*without memory.*Sequential"),
+        ([layers.LSTM(3, return_sequences=True)], 3, "layers.*LSTM"),
+        ([layers.LSTM(3, return_sequences=True, trainable=False)], 3, "layers.*LSTM"),
+        ([layers.Conv1D(3, 3, padding="same")], 3, "layers.*TimeDistributed.*Conv1D"),
+        ([layers.AveragePooling1D(2, strides=1, padding="same")], 3, "layers.*AveragePooling1D"),
+        ([layers.Softmax(axis=1)], 3, "layers.*Softmax"),
+        ([layers.Masking()], 3, "layers.*Masking"),
+        ([lif.Recompute([lif.LIF()], 2)], 3, "layers.*by itself.*Recompute"),
+        ([keras.Sequential([lif.LIF()])], 3, "layers.*by itself.*Sequential"),
         ([layers.Dense(2, activity_regularizer="l2")], 3, "activity_regularizer.*Dense"),
         ([lif.LIF(activity_regularizer="l1")], 3, "activity_regularizer.*LIF"),
         ([lif.TimeDistributed(layers.Dense(2, activity_regularizer="l2"))], 3, "activity_regularizer.*TimeD"),
@@ -375,3 +380,28 @@ def test_what_cannot_be_recomputed_is_named(inside, every, message):
     """If this fails, a layer that does otherwise the second time trains on a wrong gradient."""
     with pytest.raises(ValueError, match=message):
         lif.Recompute(inside, every)(X)
+
+
+def test_a_missing_step_and_a_mask_of_another_shape_are_named():
+    """If this fails, a wrong mask is broadcast to outputs of a strange shape, or an inner operation complains."""
+    with pytest.raises(ValueError, match=r"step.*\(2, 0, 3\)"):
+        lif.LIF()(np.zeros((2, 0, 3)))
+    for layer in (lif.LIF(), lif.LeakyIntegrator(), lif.CoarseLIF(4.0), lif.Recompute([lif.LIF()], 2)):
+        for shape in ((2, 2), (2, 3, 2)):
+            with pytest.raises(ValueError, match=r"mask.*\(batch, time\)"):
+                layer(np.zeros((2, 3, 2), "float32"), mask=np.ones(shape, bool))
+
+
+def test_in_double_precision_the_leak_is_not_rounded():
+    """If this fails, float64 runs differ from the reference from the eighth digit on."""
+    x = np.random.default_rng(0).uniform(0, 0.3, (2, 50, 3))
+    for leak in (0.1, [0.1, 0.2, 0.3]):
+        _, potential = lif.LIF(leak, return_potential=True, dtype="float64")(x)
+        np.testing.assert_allclose(potential, lif.reference.simulate(x, np.array(leak))[1], atol=1e-14)
+
+
+def test_what_is_no_number_stays_so():
+    """If this fails, a network that has diverged goes on as if nothing had been."""
+    x = np.array([0.1, np.nan, 0.1, 0.1], "float32").reshape(1, 4, 1)
+    _, potential = lif.LIF(return_potential=True)(x)
+    assert np.isnan(np.ravel(ops.convert_to_numpy(potential))).tolist() == [False, True, True, True]

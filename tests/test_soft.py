@@ -380,3 +380,35 @@ def test_bad_arguments_of_the_conversion_are_named(call, message):
     """If this fails, a mistaken argument runs something else without a word."""
     with pytest.raises(ValueError, match=message):
         call(network())
+
+
+def test_neurons_at_two_places_or_inside_a_layer_are_refused():
+    """If this fails, one layer's potentials are those of two places at once, or neurons stay rates: wrong spikes."""
+    neurons = lif.SoftLIF(name="neurons")
+    twice = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), neurons, keras.layers.Dense(5)])
+    with pytest.raises(ValueError, match="model.*'neurons'.*2 times"):
+        lif.to_spiking(keras.Model(twice.inputs, neurons(twice.outputs[0])))
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), lif.SoftLIF(name="inner")])
+    for hidden in (inner, keras.layers.Dense(4, activation=lif.SoftLIF(name="inner"))):
+        model = keras.Sequential([keras.Input((4,)), hidden, lif.SoftLIF(name="outer")])
+        with pytest.raises(ValueError, match="model.*'inner'"):
+            lif.to_spiking(model)
+
+
+def test_whole_numbers_are_currents_too():
+    """If this fails, rates of whole numbers are cut off to whole numbers, or an inner operation complains."""
+    whole, exact = np.array([[0, 1, 2, 3]]), np.array([[0.0, 1.0, 2.0, 3.0]], "float32")
+    for function in (lif.SoftLIF(), lif.lif_rate, lif.soft_lif_rate):
+        np.testing.assert_array_equal(function(whole), function(exact))
+    for arguments in ({"tau": -1.0}, {"refractory": 0.0}):
+        with pytest.raises(ValueError, match=next(iter(arguments))):
+            lif.lif_rate(2.0, **arguments)
+    with pytest.raises(ValueError, match="smoothing"):
+        lif.soft_lif_rate(2.0, smoothing=0.0)
+
+
+def test_no_inputs_are_refused():
+    """If this fails, an empty batch ends in a division by zero."""
+    model = keras.Sequential([keras.Input((4,)), lif.SoftLIF()])
+    with pytest.raises(ValueError, match="`x`"):
+        lif.to_spiking(model).run(np.zeros((0, 4)), 0.1)

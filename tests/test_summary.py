@@ -108,3 +108,30 @@ def test_a_model_without_nodes_is_refused_by_name():
     """If this fails, a model that was never built ends in an error about something else."""
     with pytest.raises(ValueError, match="functional model, or a Sequential that is built"):
         lif.firing_rates(keras.Sequential([lif.LIF(leak=0.1)]), np.zeros((1, 2, 3)))
+
+
+def test_neurons_that_would_be_passed_over_are_refused():
+    """If this fails, a table or a graph leaves out neurons of the network without a word."""
+    inner = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(4), lif.LIF(name="inner")])
+    model = keras.Sequential([keras.Input((None, 3)), inner, keras.layers.Dense(2), lif.LIF(name="outer")])
+    twins = [
+        lif.Recompute([keras.layers.Dense(4, name="d"), lif.LIF(floor=None, name="h")], 2) for _ in range(2)
+    ]
+    twice = keras.Sequential([keras.Input((None, 4)), *twins])
+    for function in (lambda net, x: lif.firing_rates(net, x), lambda net, x: lif.synapses(net), lif.summary):
+        with pytest.raises(ValueError, match="model.*inner"):
+            function(model, np.zeros((1, 5, 3)))
+        with pytest.raises(ValueError, match="names.*'d'"):
+            function(twice, np.zeros((1, 5, 4)))
+
+
+def test_several_inputs_are_taken_as_keras_takes_them():
+    """If this fails, `FiringRates` stops the training of a model with two inputs at its first epoch."""
+    a, b = keras.Input((4, 3), name="a"), keras.Input((4, 3), name="b")
+    y = lif.LIF(leak=0.0, name="hidden")(keras.layers.Add()([a, b]))
+    x = [np.full((1, 4, 3), 0.25), np.full((1, 4, 3), 0.25)]
+    as_list = lif.firing_rates(keras.Model([a, b], y), x)
+    as_dict = lif.firing_rates(keras.Model({"a": a, "b": b}, y), dict(zip("ab", x, strict=True)))
+    assert as_list["hidden"].tolist() == as_dict["hidden"].tolist() == [0.5, 0.5, 0.5]
+    with pytest.raises(ValueError, match="model.*one input"):
+        lif.summary(keras.Model([a, b], y), x)

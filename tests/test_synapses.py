@@ -154,3 +154,14 @@ def test_what_cannot_be_counted_is_named(layer):
     shape = (4,) if isinstance(layer, layers.Embedding) else (4, 2)
     with pytest.raises(ValueError, match=f"counted.*Received: <{type(layer).__name__}"):
         lif.synapses(keras.Sequential([keras.Input(shape), layer]))
+
+
+def test_time_is_told_from_space():
+    """If this fails, a convolution along time is counted once for each step in each step, or space for time."""
+    conv = layers.Conv1D(8, 3, padding="same", name="conv")
+    along_time = keras.Sequential([keras.Input((20, 4)), conv, lif.LIF(), layers.Dense(2, name="out")])
+    assert {name: each.count for name, each in lif.synapses(along_time).items()} == {"conv": 96, "out": 16}
+    ahead = [layers.Dense(5, name="ahead"), lif.ConstantEncoder(10), lif.LIF()]
+    assert lif.synapses(keras.Sequential([keras.Input((6, 4)), *ahead]))["ahead"].count == 6 * 4 * 5
+    behind = [lif.LIF(), lif.LeakyIntegrator(), layers.Reshape((3, 4)), layers.Dense(5, name="behind")]
+    assert lif.synapses(keras.Sequential([keras.Input((None, 12)), *behind]))["behind"].count == 3 * 4 * 5
