@@ -113,6 +113,19 @@ def test_an_unchanged_chapter_is_not_executed_again(project):
     assert json.loads(path.read_text())["numbers"] == first["numbers"]
 
 
+def test_a_run_on_stand_in_data_is_good_for_its_day(project):
+    """If this fails, one failed download leaves its stand-in on the page until the chapter changes."""
+    project.execute()
+    (kept,) = (project.root / "_build" / "executed" / "quick").glob("01-tiny-*/results.json")
+    run = json.loads(kept.read_text())
+    run["numbers"]["source"] = "stand-in"
+    kept.write_text(json.dumps(run))
+    assert "01-tiny: unchanged" in project.execute()[1]
+    run["provenance"]["date"] = "2020-02-02"
+    kept.write_text(json.dumps(run))
+    assert "01-tiny: executed in" in project.execute()[1]
+
+
 LOCK_IS_FREE = "import sys; sys.path.insert(0, 'tools'); import book\nwith book.alone():\n    print('free')"
 
 KEYS = """

@@ -29,9 +29,16 @@ class ChapterFailed(Exception):
 
 
 def cached(path, profile):
-    """Where in the cache the chapter's run lies, or None if something that it depends on has changed."""
+    """Where in the cache the chapter's run lies, or None if something that it depends on has changed.
+
+    A run on stand-in data is good for its day; then the host of the real data is asked again.
+    """
     folder = _folder(path, profile)
-    return folder if folder.exists() else None
+    if not folder.exists():
+        return None
+    run = _read_run(folder / "results.json")
+    is_stale = run["numbers"].get("source") == "stand-in" and run["provenance"]["date"] != _today()
+    return None if is_stale else folder
 
 
 def newest(stem, profile):
@@ -118,8 +125,12 @@ def provenance(run, seconds):
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "seeds": max(seeds, default=1),
         "seconds": round(seconds, 1),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "date": _today(),
     }
+
+
+def _today():
+    return datetime.now(UTC).strftime("%Y-%m-%d")
 
 
 def _tree():
