@@ -101,6 +101,14 @@ def traces(
     'potential'
     """
     potential = _one_example("potential", potential)
+    if spikes is not None:
+        spikes = _one_example("spikes", spikes)
+        if spikes.shape != potential.shape:
+            raise ValueError(
+                f"Argument `spikes` must have the shape of the potential, {potential.shape}. "
+                f"Received: {spikes.shape}"
+            )
+        spikes = spikes.reshape(len(spikes), -1) != 0
     potential = potential.reshape(len(potential), -1)
     units = potential.shape[1]
     if units > 12:
@@ -111,13 +119,6 @@ def traces(
     unit = 1.0 if threshold is None else threshold
     low, top = min(0.0, potential.min()), max(1.6 * unit, potential.max())
     offsets = 1.15 * (top - low) * np.arange(units)[::-1]
-    if spikes is not None:
-        spikes = _one_example("spikes", spikes).reshape(len(potential), -1) != 0
-        if spikes.shape != potential.shape:
-            raise ValueError(
-                f"Argument `spikes` must have the shape of the potential, {potential.shape}. "
-                f"Received: {spikes.shape}"
-            )
     ax = ax or plt.gca()
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     for k, offset in enumerate(offsets):
@@ -160,7 +161,7 @@ def animate(activity: Mapping[str, ArrayLike], alt: str, seconds: float = 0.15) 
     Args:
         activity: Name of the layer -> its activity for one example, shape `(time, units)`, `(time, rows, columns)` or
             `(time, rows, columns, channels)`; channels stand side by side.
-        alt: What a reader who cannot it should know: what is shown, and what happens.
+        alt: What a reader who cannot see it should know: what is shown, and what happens.
         seconds: Time that a step is shown for, > 0.
 
     Returns:
@@ -231,8 +232,9 @@ def _panel(y, width):
     _, rows, columns = y.shape
     numbered = rows == 1 and columns <= 12
     binary = bool(np.isin(y, (0, 1)).all())
+    y = y.astype(bool if binary else float)  # small integers would overflow
     low, high = y.min(), y.max()
-    packed = np.packbits(y.astype(bool)) if binary else np.uint8(255 * (y - low) / ((high - low) or 1.0))
+    packed = np.packbits(y) if binary else np.uint8(255 * (y - low) / ((high - low) or 1.0))
     side = max(2, round((440 if numbered else 1.75 * width if columns > 1.5 * rows else width) / columns))
     return {
         "rows": rows,

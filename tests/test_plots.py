@@ -76,6 +76,8 @@ def test_traces_show_potentials_and_the_spikes_on_them():
         (lambda: plots.raster(SPIKES, time=[1, 2]), "time"),
         (lambda: plots.traces(np.zeros((3, 13))), "potential"),
         (lambda: plots.traces(np.zeros((3, 2)), np.zeros((3, 1))), "spikes"),
+        (lambda: plots.traces(np.zeros((20, 2)), np.zeros((10, 4))), r"spikes.*\(20, 2\).*\(10, 4\)"),
+        (lambda: plots.traces(np.zeros((15, 2)), np.zeros((10, 4))), r"spikes.*\(15, 2\).*\(10, 4\)"),
         (lambda: plots.animate({"a": SPIKES}, alt=" "), "alt"),
         (lambda: plots.animate({"a": SPIKES}, alt="x", seconds=0), "seconds"),
         (lambda: plots.animate({"a": SPIKES, "b": SPIKES[:2]}, alt="x"), "activity"),
@@ -110,6 +112,17 @@ def test_an_animation_shades_what_are_no_spikes():
     values = np.frombuffer(base64.b64decode(panel["data"]), np.uint8).reshape(2, 2, 6)
     np.testing.assert_array_equal(values[..., :3], np.uint8(255 * maps[..., 0] / maps.max()))
     assert not panel["binary"] and panel["columns"] == 6
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "float16"])
+def test_an_animation_shades_every_type_of_number(dtype):
+    """If this fails, pixels of a picture overflow on their way to shades, and all look the same."""
+    info = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else np.finfo(dtype)
+    least, most = float(info.min), float(info.max)
+    pixels = np.array([[info.min, 0, info.max]], dtype)
+    (panel,) = activity(plots.animate({"pixels": pixels}, alt="pixels"))["panels"]
+    middle = int(-255 * least / (most - least))
+    assert list(base64.b64decode(panel["data"])) == [0, middle, 255]
 
 
 def test_an_animation_asks_no_other_host_and_has_words_and_controls():
