@@ -17,6 +17,7 @@ A function of your own works as well, written with `keras.ops`. Decorate it with
 import inspect
 import math
 from collections.abc import Callable
+from numbers import Real
 
 import keras
 from keras import ops
@@ -53,11 +54,11 @@ def _surrogate(formula: Callable) -> Callable[..., Surrogate]:
         for name, value in parameters.items():
             if name not in defaults:
                 raise TypeError(f"{formula.__name__}() takes {sorted(defaults)}. Received: {name!r}")
-            if not isinstance(value, int | float) or not 0 < value < math.inf:
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
                 raise ValueError(
                     f"Argument `{name}` of {formula.__name__} must be a positive number. Received: {name}={value!r}"
                 )
-        return Surrogate(formula, {**defaults, **parameters})
+        return Surrogate(formula, {**defaults, **{k: float(v) for k, v in parameters.items()}})
 
     factory.__name__, factory.__doc__ = formula.__name__, formula.__doc__
     factory.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

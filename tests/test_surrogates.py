@@ -1,5 +1,7 @@
 """The surrogate derivatives and their names."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -44,6 +46,21 @@ def test_unknown_names_list_the_known_ones():
         surrogates.superspike(beta=-1)
     with pytest.raises(TypeError, match="beta.*gamma"):
         surrogates.superspike(gamma=1)
+
+
+@pytest.mark.parametrize("number", [5, np.int64(5), np.float32(5), np.float64(5)])
+def test_parameters_may_be_numbers_of_numpy(number):
+    """If this fails, a slope taken from an array is refused, or a model that has it cannot be saved."""
+    surrogate = surrogates.superspike(beta=number)
+    assert surrogate == surrogates.superspike(beta=5.0)
+    assert json.dumps(surrogates.serialize(surrogate)["parameters"]) == '{"beta": 5.0}'
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "5", np.float32("nan"), np.inf, 0, np.zeros(1) + 5])
+def test_parameters_must_be_positive_numbers(value):
+    """If this fails, a gradient is scaled by what is no number, and the training fails far from the cause."""
+    with pytest.raises(ValueError, match="`beta` of superspike"):
+        surrogates.superspike(beta=value)
 
 
 @keras.saving.register_keras_serializable(package="test")
