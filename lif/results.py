@@ -186,21 +186,32 @@ def _entry(name, value):
     return {"mean": float(values.mean()), "sd": sd, "n": len(values), "values": entry}
 
 
-def plain(name: str, value: Any) -> Any:
-    """The value in JSON's own types, every number in it finite."""
+def plain(name: str, value: Any, finite: bool = True) -> Any:
+    """The value in JSON's own types, every number in it finite.
+
+    With `finite=False` NaN and infinities, which JSON lacks, become `{"float": "nan"}` and the like: see `restored`.
+    """
     if isinstance(value, dict):
-        return {str(key): plain(name, item) for key, item in value.items()}
+        return {str(key): plain(name, item, finite) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(name, item) for item in value]
+        return [plain(name, item, finite) for item in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return plain(name, value.tolist())
+        return plain(name, value.tolist(), finite)
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, received {value}")
+        if finite:
+            raise ValueError(f"{name} must be finite, received {value}")
+        return {"float": str(float(value))}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(value, "__array__"):  # a backend's tensor
-        return plain(name, np.asarray(value))
+        return plain(name, np.asarray(value), finite)
     raise TypeError(f"{name} must be a number, a string, a sequence or a dict, received {value!r}")
+
+
+def restored(text):
+    """What the text of a file holds, with the numbers that `plain(..., finite=False)` wrote as words."""
+    words = [{"float": word} for word in ("nan", "inf", "-inf")]
+    return json.loads(text, object_hook=lambda entry: float(entry["float"]) if entry in words else entry)
 
 
 def _glue(name, value):

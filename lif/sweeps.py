@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .progress import progress
-from .results import dumps, plain, write
+from .results import dumps, plain, restored, write
 
 
 def sweep(
@@ -29,12 +31,13 @@ def sweep(
     the setting, not the function. After a change of the function, take another folder.
 
     A run that raises an exception does not stop the others. They are all finished first, then the settings that
-    failed are reported; the next call tries only these again.
+    failed are reported; the next call tries only these again. A loss that is NaN or infinite, as of a training that
+    diverged, is a result like any other.
 
     Args:
         function: Takes a setting's values by name, and everything random in it from them (a `seed`). Returns numbers,
-            strings, arrays or lists or dicts of these.
-        grid: Names and their values, of which all combinations are run; or a list of settings.
+            strings, arrays or lists or dicts of these; what else it returns counts as a failure.
+        grid: Names and a list of values for each, of which all combinations are run; or a list of settings.
         folder: Where the files go. Best one that all machines of a cluster share: where a worker cannot write into
             it, its results reach their files only when all the runs have ended.
         jobs: Runs at once; -1 for one on each core. Dask takes all of its client's threads, whatever stands here.
@@ -46,11 +49,12 @@ def sweep(
             these globally may differ there.
 
     Returns:
-        A list of `(setting, result)` in the order of the grid. Arrays come back as lists.
+        A list of `(setting, result)` in the order of the grid. Arrays come back as lists. In a file, where JSON has no
+        word for it, NaN stands as `{"float": "nan"}`, and so do `"inf"` and `"-inf"`.
 
     Raises:
         RuntimeError: If runs failed: names each setting, with the end of its traceback.
-        ValueError: If the grid holds no setting.
+        ValueError: If the grid holds no setting, a number in it is not finite, or the values of a name are no list.
         ImportError: If joblib is not installed (`pip install joblib`).
 
     Example:
@@ -97,7 +101,7 @@ def sweep(
             + "\n".join(failures)
         )
     return [
-        (s, json.loads(f.read_text(encoding="utf-8"))["result"]) for s, f in zip(settings, files, strict=True)
+        (s, restored(f.read_text(encoding="utf-8"))["result"]) for s, f in zip(settings, files, strict=True)
     ]
 
 
@@ -105,7 +109,7 @@ def _run(function, setting, file):
     """One run, and its file: `(run, None)`, or `(None, what went wrong)`."""
     start = time.perf_counter()
     try:
-        result = plain("result", function(**setting))
+        result = plain("result", function(**setting), finite=False)
         run = {"setting": setting, "result": result, "seconds": time.perf_counter() - start}
     except Exception:
         return None, traceback.format_exc(limit=-3).rstrip()
@@ -117,6 +121,11 @@ def _run(function, setting, file):
 def _settings(grid):
     """The settings of a grid, in JSON's own types, so that a setting and what a file says of it are equal."""
     if isinstance(grid, Mapping):
+        for name, values in grid.items():
+            if isinstance(values, str | bytes | Mapping) or not np.iterable(values):
+                raise ValueError(
+                    f"Argument `grid` must hold a list of values for {name!r}. Received: {values!r}"
+                )
         settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     else:
         settings = [dict(setting) for setting in grid]

@@ -67,11 +67,28 @@ def test_a_failing_run_is_named_and_loses_no_other(tmp_path):
 
 
 def test_a_result_that_no_file_can_hold_is_a_failure(tmp_path):
-    """If this fails, a model or a NaN is written as something else, and read as a result."""
-    for bad in (object(), float("nan")):
-        with pytest.raises(RuntimeError, match="seed=0"):
-            lif.sweep(lambda seed, bad=bad: bad, {"seed": [0]}, tmp_path)
+    """If this fails, a model is written as something else, and read as a result."""
+    with pytest.raises(RuntimeError, match="seed=0"):
+        lif.sweep(lambda seed: object(), {"seed": [0]}, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_diverged_is_kept_as_it_ended(tmp_path):
+    """If this fails, a loss of NaN is a failure that every call runs again, or comes back as another value."""
+    losses = {
+        "history": np.array([1.0, 1e30, np.inf]),
+        "least": -np.inf,
+        "last": np.float32("nan"),
+        "word": "nan",
+    }
+    calls = []
+    for _ in range(2):
+        ((_, found),) = lif.sweep(lambda seed: calls.append(seed) or losses, {"seed": [0]}, tmp_path)
+        np.testing.assert_equal(found, {**losses, "history": losses["history"].tolist()})
+        assert isinstance(found["last"], float)
+    assert calls == [0]
+    (file,) = tmp_path.iterdir()
+    assert "NaN" not in file.read_text() and "Infinity" not in file.read_text()  # any JSON reader can read it
 
 
 def test_a_file_says_which_setting_it_belongs_to(tmp_path):
@@ -145,6 +162,20 @@ def test_an_empty_grid_is_refused(tmp_path):
     """If this fails, a misspelt grid is a sweep that seems to have succeeded."""
     with pytest.raises(ValueError, match="`grid`"):
         lif.sweep(noisy, {"leak": [], "seed": [0]}, tmp_path)
+
+
+@pytest.mark.parametrize("values", [1, "arctan", {"a": 1}, None, np.array(1.0)])
+def test_values_that_are_no_list_are_refused_by_name(tmp_path, values):
+    """If this fails, the letters of a name are run as settings, or the error does not say which name is meant."""
+    with pytest.raises(ValueError, match="`grid` must hold a list of values for 'leak'. Received:"):
+        lif.sweep(noisy, {"seed": [0], "leak": values}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_values_may_be_any_sequence(tmp_path):
+    """If this fails, an array or a range must be made a list first."""
+    found = lif.sweep(noisy, {"leak": np.array([0.1, 0.5]), "seed": range(3)}, tmp_path)
+    assert found == lif.sweep(noisy, GRID, tmp_path / "lists")
 
 
 def test_a_bar_appears_only_after_a_while_and_not_in_the_output(tmp_path, monkeypatch, capsys):
