@@ -17,6 +17,7 @@ import dataclasses
 import gzip
 import hashlib
 import http.client
+import importlib
 import os
 import tarfile
 import urllib.error
@@ -127,13 +128,12 @@ def iris(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
 
     Raises:
         ValueError: If `test_fraction` is outside (0, 1).
+        ImportError: If scikit-learn is missing (`pip install scikit-learn`).
 
     Source: Fisher, The use of multiple measurements in taxonomic problems, Annals of Eugenics 7 (1936), as it
         ships with scikit-learn.
     """
-    from sklearn.datasets import load_iris
-
-    table = load_iris()
+    table = _module("sklearn.datasets", "scikit-learn").load_iris()
     names = tuple(str(name) for name in table.target_names)
     return _split("iris", table.data.astype("float32"), table.target, names, seed, test_fraction)
 
@@ -152,13 +152,12 @@ def digits(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
 
     Raises:
         ValueError: If `test_fraction` is outside (0, 1).
+        ImportError: If scikit-learn is missing (`pip install scikit-learn`).
 
     Source: Alpaydin & Kaynak, Optical recognition of handwritten digits (1998), as it ships with
         scikit-learn.
     """
-    from sklearn.datasets import load_digits
-
-    table = load_digits()
+    table = _module("sklearn.datasets", "scikit-learn").load_digits()
     return _split("digits", _to_bytes(table.images / 16), table.target, DIGITS, seed, test_fraction)
 
 
@@ -175,6 +174,7 @@ def mnist(stand_in: bool = False) -> Dataset:
     Raises:
         DataUnavailable: If the files are nowhere and `stand_in` is false.
         ChecksumError: If a file is there but is not the published one.
+        ImportError: If the stand-in is taken and scikit-learn is missing (`pip install scikit-learn`).
 
     Source: LeCun, Bottou, Bengio & Haffner, Gradient-based learning applied to document recognition (1998).
     """
@@ -270,6 +270,7 @@ def flowers(classes: int | None = None, size: int = 128, stand_in: bool = False)
         ValueError: If `classes` or `size` is out of its range.
         DataUnavailable: If the files are nowhere and `stand_in` is false.
         ChecksumError: If a file is there but is not the published one.
+        ImportError: If the photographs are there and scipy or pillow is missing (`pip install scipy pillow`).
 
     Source: Nilsback & Zisserman, Automated flower classification over a large number of classes (2008).
     """
@@ -288,8 +289,7 @@ def flowers(classes: int | None = None, size: int = 128, stand_in: bool = False)
         names = FLOWERS if classes is None else tuple(f"drawn flower {i + 1}" for i in range(classes))
         per_class = (8, 2) if classes is None else (100, 20)
         return _drawn("flowers", lambda label, rng: drawings.flower(label, size, rng), names, per_class)
-    from scipy.io import loadmat
-
+    loadmat = _module("scipy.io", "scipy").loadmat
     y = loadmat(labels[0])["labels"].ravel().astype("int32") - 1
     if classes is None:
         ids = loadmat(split[0])
@@ -334,6 +334,7 @@ def iris_photos(
         ValueError: If `size` or `test_fraction` is out of its range.
         DataUnavailable: If the file is not in the folder of `LIF_DATA` and `stand_in` is false.
         ChecksumError: If it is another file of that name.
+        ImportError: If the photographs are there and pillow is missing (`pip install pillow`).
     """
     _check_size(size, largest=256)
     try:
@@ -598,6 +599,16 @@ def _how_to_get(file, target, reasons):
 # -- from files to arrays ------------------------------------------------------------------------------------
 
 
+def _module(name, package):
+    """A module that the layers do without, from a package that not every user has."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        raise ImportError(
+            f"This data set needs the package {package}: pip install {package} (lif-book[chapters] brings it)"
+        ) from None
+
+
 def _load_idx(name, files, class_names):
     located = [_locate(file) for file in files]
     x_train, y_train, x_test, y_test = (_read_idx(path) for path, _ in located)
@@ -663,8 +674,7 @@ def _read_cifar10_npz(path):
 
 def _read_flowers(path, rows, size):
     """The pictures numbered `rows` (from 0), in that order."""
-    from PIL import Image
-
+    Image = _module("PIL.Image", "pillow")
     place = {f"image_{row + 1:05}.jpg": i for i, row in enumerate(rows)}
     x = np.empty((len(rows), size, size, 3), np.uint8)
     with tarfile.open(path) as tar, progress(total=len(rows), unit="picture") as bar:
@@ -679,8 +689,7 @@ def _read_flowers(path, rows, size):
 
 def _read_iris_photos(path, size):
     """Pictures, classes and difference hashes, in the order of their names."""
-    from PIL import Image
-
+    Image = _module("PIL.Image", "pillow")
     folders = ("iris-setosa", "iris-versicolour", "iris-virginica")
     x, y, hashes = [], [], []
     with tarfile.open(path) as tar:

@@ -515,6 +515,24 @@ def test_drawings_repeat_and_vary(draw):
     assert not np.any([np.array_equal(a, b) for a, b in zip(one.x_train, one.x_test, strict=True)])
 
 
+@pytest.mark.parametrize(
+    ("load", "missing", "package"),
+    [
+        (datasets.iris, "sklearn.datasets", "scikit-learn"),
+        (datasets.digits, "sklearn.datasets", "scikit-learn"),
+        (datasets.flowers, "scipy.io", "scipy"),
+        (lambda: datasets._read_flowers("the archive", [0], 8), "PIL.Image", "pillow"),
+        (datasets.iris_photos, "PIL.Image", "pillow"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_way_to_get_it(load, missing, package, monkeypatch):
+    """If this fails, who has the layers alone reads `No module named 'sklearn'`, and must guess what to install."""
+    monkeypatch.setattr(datasets, "_locate", lambda file: (Path(file.name), "LIF_DATA"))
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=rf"needs the package {package}: pip install {package} .*chapters"):
+        load()
+
+
 def test_import_is_cheap():
     # Under a package of another name, whose __init__ is empty: `import lif` itself loads Keras.
     code = """
