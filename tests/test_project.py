@@ -104,8 +104,7 @@ def locked():
 
 def test_the_lock_covers_what_the_project_asks_for():
     names = locked()
-    # PyTorch is in no lock: `make backends` pins it.
-    extras = [v for name, v in PROJECT["project"]["optional-dependencies"].items() if name != "backends"]
+    extras = PROJECT["project"]["optional-dependencies"].values()
     asked = [*PROJECT["project"]["dependencies"], *(entry for extra in extras for entry in extra)]
     for requirement in map(Requirement, asked):
         if requirement.name == PROJECT["project"]["name"]:
