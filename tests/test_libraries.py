@@ -123,3 +123,17 @@ def test_the_same_spikes_from_elsewhere(written):
     graph, expected = written(x)
     found = lif.from_nir(graph).predict(x, verbose=0)
     assert np.array_equal(found, expected) and expected.any()
+
+
+def test_snntorchs_synaptic_neuron_is_a_leaky_sum_and_a_neuron():
+    """If this fails, the page on coming from snnTorch gives a counterpart that spikes otherwise."""
+    import snntorch as snn
+
+    x = np.random.default_rng(0).normal(0.05, 0.3, (500, 4)).astype("float32")
+    synapse = lif.LeakyIntegrator(leak=0.2, return_sequences=True)
+    ours = keras.ops.convert_to_numpy(lif.LIF(leak=0.1, floor=None)(synapse(x[None])))[0]
+    same = {}
+    for delay in (False, True):
+        neuron = snn.Synaptic(0.8, 0.9, reset_mechanism="zero", reset_delay=delay, init_hidden=True)
+        same[delay] = np.array_equal(np.stack([neuron(torch.from_numpy(step)).numpy() for step in x]), ours)
+    assert ours.any() and same == {False: True, True: False}  # the delay costs a step's current
