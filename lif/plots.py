@@ -223,6 +223,10 @@ _CSS = (
 
 def _panel(y, width):
     """A layer's cells, row by row, packed: a bit for a spike, a byte for any other number."""
+    binary = bool(np.isin(y, (0, 1)).all())
+    y = y.astype(bool if binary else float)  # small integers would overflow
+    if not binary:  # before cells are filled up, which must not count
+        y = np.uint8(255 * (y - y.min()) / (np.ptp(y) or 1.0))
     if y.ndim == 4:
         y = np.concatenate(np.moveaxis(y, -1, 0), axis=-1)
     if y.ndim == 2:
@@ -231,10 +235,7 @@ def _panel(y, width):
         y = np.pad(y, ((0, 0), (0, -units % columns))).reshape(len(y), -1, columns)
     _, rows, columns = y.shape
     numbered = rows == 1 and columns <= 12
-    binary = bool(np.isin(y, (0, 1)).all())
-    y = y.astype(bool if binary else float)  # small integers would overflow
-    low, high = y.min(), y.max()
-    packed = np.packbits(y) if binary else np.uint8(255 * (y - low) / ((high - low) or 1.0))
+    packed = np.packbits(y) if binary else y
     side = max(2, round((440 if numbered else 1.75 * width if columns > 1.5 * rows else width) / columns))
     return {
         "rows": rows,

@@ -125,6 +125,15 @@ def test_an_animation_shades_every_type_of_number(dtype):
     assert list(base64.b64decode(panel["data"])) == [0, middle, 255]
 
 
+def test_cells_that_fill_up_a_row_do_not_count_as_numbers():
+    """If this fails, 13 units that differ a little look all the same, because the empty cells beside them are 0."""
+    potentials = 5 + np.linspace(0, 1, 26).reshape(2, 13)
+    (panel,) = activity(plots.animate({"potentials": potentials}, alt="potentials"))["panels"]
+    shades = np.frombuffer(base64.b64decode(panel["data"]), np.uint8).reshape(2, -1)
+    assert shades.shape == (2, 16) and list(shades[:, 13:].ravel()) == [0] * 6
+    np.testing.assert_allclose(shades[:, :13] / 255, potentials - 5, atol=1 / 255)
+
+
 def test_an_animation_asks_no_other_host_and_has_words_and_controls():
     """If this fails, the page needs a network, or a reader without eyes or without a mouse is left out."""
     page = plots.animate({"a <b>": SPIKES}, alt='Units "fire" & rest').html
