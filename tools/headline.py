@@ -39,17 +39,17 @@ HEADLINES = {
         "softlif_mnist_spiking_accuracy",
     ),
     "softlif_cifar10_spiking_accuracy": (
-        "CIFAR-10, soft LIF network when it spikes (a part of the test pictures)",
+        "CIFAR-10, soft LIF network when it spikes",
         "31-conversion",
         "softlif_cifar10_spiking_accuracy",
     ),
     "softlif_cifar10_rate_accuracy": (
-        "CIFAR-10, soft LIF network as rates (all test pictures)",
+        "CIFAR-10, soft LIF network as rates",
         "31-conversion",
         "softlif_cifar10_rate_accuracy",
     ),
     "cifar10_conversion_loss": (
-        "CIFAR-10, soft LIF network: accuracy lost on conversion (that same part)",
+        "CIFAR-10, soft LIF network: accuracy lost on conversion",
         "31-conversion",
         "cifar10_conversion_loss",
     ),
