@@ -116,13 +116,14 @@ def _jax_scan(step, carry, sequences, collected, reverse):
 
 def _python_scan(step, carry, sequences, collected, reverse):
     steps = range(sequences[0].shape[1])
-    made = []
+    outputs = ()
     for t in reversed(steps) if reverse else steps:
-        carry, outputs = step(carry, tuple(x[:, t] for x in (*sequences, *collected)))
-        made.append(outputs)
-    if reverse:
-        made.reverse()
-    return carry, tuple(ops.stack(ys, axis=1) for ys in zip(*made, strict=True))
+        carry, made = step(carry, tuple(x[:, t] for x in (*sequences, *collected)))
+        # Written in place: to gather the steps and stack them at the end would take the memory twice.
+        outputs = outputs or tuple(ops.empty((y.shape[0], len(steps), *y.shape[1:]), y.dtype) for y in made)
+        for out, y in zip(outputs, made, strict=True):
+            out[:, t] = y
+    return carry, outputs
 
 
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}

@@ -53,6 +53,7 @@ def to_nir(
     | `Conv1D`, `Conv2D` within `TimeDistributed` | `Conv1d`, `Conv2d` |
     | `AveragePooling2D` within `TimeDistributed` | `AvgPool2d` |
     | `Flatten` within `TimeDistributed` | `Flatten` |
+    | `Rescaling` without an offset | `Scale` |
     | `lif.LIF(leak)` | `LIF`, $\tau = \Delta t / \lambda$, $r = 1/\lambda$; with `leak=0` `IF`, $r = 1/\Delta t$ |
     | `lif.RecurrentLIF` | a subgraph of a `LIF` or `IF` and a `Linear` that leads back to it |
     | `lif.LeakyIntegrator` | `LI`; with `leak=0` `I` |
@@ -406,7 +407,7 @@ class _Reader:
             synapse = LeakyIntegrator(
                 self._per_unit(leak, shape), return_sequences=True, name=f"{name}_synapse"
             )
-            return self._lif(name, node, synapse(self._scaled(y, leak * node.w_in)))
+            return self._lif(name, node, synapse(self._scaled(y, leak * np.asarray(node.w_in))))
         if isinstance(node, nir.LIF | nir.IF):
             return self._lif(name, node, y)
         if isinstance(node, nir.NIRGraph):
@@ -455,10 +456,10 @@ class _Reader:
     def _lif(self, name, node, y, kind=LIF, **options):
         for what in ("v_leak", "v_reset"):
             value = getattr(node, what, None)
-            if value is not None and np.any(value):
+            if value is not None and np.any(np.asarray(value)):
                 raise ValueError(f"Node {name}: {what} must be 0. Received: {what}={value!r}")
         leak, gain = self._leak_and_gain(name, node)
-        threshold = self._per_unit(_seven_digits(node.v_threshold / gain), y.shape[2:])
+        threshold = self._per_unit(_seven_digits(np.asarray(node.v_threshold) / gain), y.shape[2:])
         if np.ptp(threshold) > 1e-6 * np.max(threshold):
             y, threshold = self._scaled(y, 1 / threshold, in_order=True), 1.0
             if options:
@@ -475,7 +476,9 @@ class _Reader:
                 f"Node {name}: a subgraph must be a LIF or IF and a Linear that leads back to it."
             )
         (at, node), (weights_at, weights) = neurons[0], back[0]
-        if {(at, weights_at), (weights_at, at)} - set(graph.edges) or np.any(getattr(weights, "bias", 0)):
+        if {(at, weights_at), (weights_at, at)} - set(graph.edges) or np.any(
+            np.asarray(getattr(weights, "bias", 0))
+        ):
             raise ValueError(
                 f"Node {name}: recurrent weights must lead from the neurons to themselves, without bias."
             )
@@ -497,7 +500,7 @@ class _Reader:
         r = np.asarray(node.r, "float64")
         if isinstance(node, self.nir.IF | self.nir.I):
             return 0.0 * r, _seven_digits(self.dt * r)
-        if np.any(node.v_leak):
+        if np.any(np.asarray(node.v_leak)):
             raise ValueError(f"Node {name}: v_leak must be 0. Received: v_leak={node.v_leak!r}")
         leak = self._leak(name, node.tau_mem if isinstance(node, self.nir.CubaLIF) else node.tau)
         gain = leak * r

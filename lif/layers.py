@@ -86,7 +86,12 @@ class _Leaky(keras.layers.Layer):
         leak = (
             keras.initializers.serialize(self.leak) if callable(self.leak) else np.asarray(self.leak).tolist()
         )
-        return {**super().get_config(), "leak": leak, "floor": self.floor}
+        return {
+            **super().get_config(),
+            "leak": leak,
+            "floor": self.floor,
+            "trainable_leak": self.trainable_leak,
+        }
 
 
 @keras.saving.register_keras_serializable(package="lif")
@@ -98,7 +103,7 @@ class LIF(_Leaky):
     \bar v_t = \begin{cases} 0 \text{ or } v_t - \vartheta & s_t = 1 \\ v_t & s_t = 0 \end{cases}
     $$
 
-    with $\bar v_{-1} = 0$. In the `refractory` steps after a spike, and where a mask is `False`, the potential is
+    with $\bar v_0 = 0$. In the `refractory` steps after a spike, and where a mask is `False`, the potential is
     frozen and no spike is possible. In the backward pass the derivative of the spike is the surrogate's.
     With `leak=0` the neuron is an integrator, with `leak` near 1 a coincidence detector.
 
@@ -124,11 +129,11 @@ class LIF(_Leaky):
         **kwargs: As for every Keras layer: `name`, `dtype`.
 
     Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary.
-    Output shape: as the input; twice that with `return_potential`.
+    Output shape: as the input; a pair of that shape with `return_potential`.
 
     Raises:
-        ValueError: For a leak outside [0, 1], a threshold <= 0, a negative or fractional refractory period, a floor
-            > 0, an unknown reset or surrogate, inputs of rank < 3 or without a step, or a mask of another shape.
+        ValueError: For a leak outside [0, 1], a threshold <= 0, a negative or fractional refractory period, a positive
+            floor, an unknown reset or surrogate, inputs of rank < 3 or without a step, or a mask of another shape.
 
     Source: Gerum & Schilling (2021), rule as implemented in the authors' package; `reset`, `floor` and
     `detach_reset` are options here.
@@ -198,7 +203,6 @@ class LIF(_Leaky):
             "refractory": self.refractory,
             "surrogate": surrogates.serialize(self.surrogate),
             "detach_reset": self.detach_reset,
-            "trainable_leak": self.trainable_leak,
             "return_potential": self.return_potential,
         }
 
@@ -280,6 +284,7 @@ class LeakyIntegrator(_Leaky):
             initializer.
         floor: Lowest value, or `None` for no floor.
         return_sequences: Whether to return every step rather than the last.
+        trainable_leak: Whether to train one leak per unit; it stays in [0, 1].
         **kwargs: As for every Keras layer.
 
     Input shape: `(batch, time, *units)`.
@@ -292,9 +297,14 @@ class LeakyIntegrator(_Leaky):
     """
 
     def __init__(
-        self, leak: Leak = 0.0, floor: float | None = None, return_sequences: bool = False, **kwargs
+        self,
+        leak: Leak = 0.0,
+        floor: float | None = None,
+        return_sequences: bool = False,
+        trainable_leak: bool = False,
+        **kwargs,
     ):
-        super().__init__(leak, floor, **kwargs)
+        super().__init__(leak, floor, trainable_leak, **kwargs)
         self.return_sequences = bool(return_sequences)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -308,6 +318,7 @@ class LeakyIntegrator(_Leaky):
             ops.cast(inputs, self.compute_dtype),
             self._leak_tensor(),
             floor=self.floor,
+            leak_gradient=self.trainable_leak,
             mask=mask,
             state=state,
         )
@@ -327,9 +338,9 @@ class LeakyIntegrator(_Leaky):
 class TimeDistributed(keras.layers.TimeDistributed):
     r"""A layer without memory, such as a convolution, applied to every step: `keras.layers.TimeDistributed`, faster.
 
-    Keras applies the layer to one step after the other. Here time is folded into the batch, the layer sees
-    `batch * time` examples at once, and time is unfolded again. For a layer that treats each example by itself nothing
-    else changes. Batch normalisation averages over the steps too.
+    Keras applies the layer to one step after the other where their number is known. Here time is folded into the batch,
+    the layer sees `batch * time` examples at once, and time is unfolded again. For a layer that treats each example by
+    itself nothing else changes. Batch normalisation averages over the steps too.
 
     Example:
 

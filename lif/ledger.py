@@ -30,7 +30,7 @@ def load(root):
 
     ledger = yaml.safe_load((Path(root) / "results" / "claims.yml").read_text(encoding="utf-8"))
     for claim in ledger["claims"]:
-        _require(claim, _CLAIM_KEYS, {"qualify", "note"})
+        _require(claim, _CLAIM_KEYS, {"qualify", "interval", "note"})
         for part in ("confirm", "qualify"):
             bands = claim.get(part, {})
             if set(bands) - {"quick", "full"}:
@@ -67,18 +67,34 @@ def measured(run, metric):
 def judge(claim, run, profile):
     """The verdict of one run on one claim. A run on stand-in data judges nothing.
 
+    The mean over seeds has to lie in the band. A claim that two things are equal asks for more: there `interval: 0.9`
+    says that the whole 90 % confidence interval of the mean has to.
+
     Args:
         claim: an entry of the ledger.
         run: the chapter's run, or None.
         profile: "quick" or "full", which bands apply.
     """
-    value = measured(run, claim["metric"])
+    ends = _interval(run, claim["metric"], claim["interval"]) if "interval" in claim else ()
+    values = [measured(run, claim["metric"]), *ends]
     band = claim["confirm"].get(profile)
-    if value is None or band is None or run["numbers"].get("source") != "real":
+    if None in values or band is None or run["numbers"].get("source") != "real":
         return UNTESTED
-    if _inside(value, band):
+    if all(_inside(value, band) for value in values):
         return HOLDS
-    return QUALIFIED if _inside(value, claim.get("qualify", {}).get(profile)) else FAILS
+    qualify = claim.get("qualify", {}).get(profile)
+    return QUALIFIED if all(_inside(value, qualify) for value in values) else FAILS
+
+
+def _interval(run, metric, confidence):
+    """Both ends of Student's confidence interval of a mean over seeds; `None` where it was measured once."""
+    from scipy.stats import t  # comes with the book's packages, not with the module's own
+
+    entry = lookup(run, metric)
+    if not isinstance(entry, dict) or entry["n"] < 2:
+        return None, None
+    half = t.ppf((1 + confidence) / 2, entry["n"] - 1) * entry["sd"] / entry["n"] ** 0.5
+    return entry["mean"] - half, entry["mean"] + half
 
 
 def verdict(claim, quick, full):
@@ -150,7 +166,9 @@ def _entry(claim, quick, full):
         f"**{_MARKS[judged]} {judged[0].upper()}{judged[1:]}**{rests_on}\n",
         claim["claim"].strip(),
     ]
-    if any(claim["confirm"].values()):  # else it is announced, and its chapter need not exist yet
+    if (
+        any(claim["confirm"].values()) or quick or full
+    ):  # else it is announced, its chapter need not exist yet
         lines.append(f"\n`{claim['metric']}` in [](../chapters/{claim['chapter']}.ipynb):\n")
         lines += [
             f"- {name}: {_shown(claim, run, kind)}"
@@ -174,7 +192,8 @@ def _shown(claim, run, profile):
         text = f"{entry:.4g}"
     if run is not None and run["numbers"].get("source") == "stand-in":
         text += ", on stand-in data"
-    return text + (f" (confirmed by {_in_words(band)})" if band else " (not judged)")
+    whole = f", for the whole {claim['interval']:.0%} interval" if "interval" in claim else ""
+    return text + (f" (confirmed by {_in_words(band)}{whole})" if band else " (not judged)")
 
 
 def _in_words(band):

@@ -111,7 +111,8 @@ def arctan(z: Tensor, alpha: float = 2.0) -> Tensor:
 def multi_gaussian(z: Tensor, sigma: float = 0.5, height: float = 0.15, scale: float = 6.0) -> Tensor:
     r"""$\sigma'(z) = (1 + h)\, g(z; \sigma) - 2 h\, g(|z| - \sigma; s \sigma)$, $g(z; w) = e^{-z^2 / 2 w^2}$.
 
-    A bell with two shallow negative lobes [Yin, Corradi & Bohté 2021, without their normalisation].
+    A bell with two shallow negative lobes [Yin, Corradi & Bohté, Nature Machine Intelligence 3 (2021),
+    without their normalisation].
     """
 
     def bell(z, width):

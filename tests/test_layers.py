@@ -104,6 +104,19 @@ def test_a_trained_leak_learns_and_stays_in_the_unit_interval():
     assert np.all((leak >= 0) & (leak <= 1)) and np.any(leak != 0.5)
 
 
+def test_a_sum_whose_leak_is_trained(tmp_path):
+    """If this fails, the leak of an output layer is not trained, or a model that has one cannot be loaded."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([layers.Input((None, 6)), lif.LeakyIntegrator(0.5, trainable_leak=True)])
+    model.compile(keras.optimizers.SGD(30.0), "mse", jit_compile=False)
+    model.fit(X, RNG.normal(size=(4, 6)), epochs=5, verbose=0)
+    leak = model.get_weights()[0]
+    assert np.all((leak >= 0) & (leak <= 1)) and np.any(leak != 0.5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.array_equal(model.predict(X, verbose=0), loaded.predict(X, verbose=0))
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_trains_with_any_number_of_steps(jit_compile):
     """One compiled model must take sequences of any length, with and without XLA."""

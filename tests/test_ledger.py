@@ -40,6 +40,24 @@ def test_a_verdict_follows_from_the_bands(value, profile, expected):
 
 
 @pytest.mark.parametrize(
+    "values, expected",
+    [
+        ([0.95, 0.96, 0.97, 0.98], ledger.HOLDS),
+        ([0.91, 0.91, 0.91, 0.95], ledger.QUALIFIED),  # the mean is inside, the interval is not
+        ([0.2, 0.9, 0.9, 0.9], ledger.FAILS),
+        ([0.95], ledger.UNTESTED),  # one seed has no interval
+    ],
+)
+def test_a_claim_of_equality_wants_its_whole_interval_in_the_band(values, expected):
+    """If this fails, a difference too uncertain to rule out a larger one passes for none."""
+    n, mean = len(values), sum(values) / len(values)
+    sd = (sum((v - mean) ** 2 for v in values) / max(n - 1, 1)) ** 0.5
+    seeds = {"numbers": {"source": "real", "accuracy": {"mean": mean, "sd": sd, "n": n, "values": values}}}
+    claim = CLAIM | {"interval": 0.9, "confirm": {"quick": [0.9, 1]}}
+    assert ledger.judge(claim, seeds, "quick") == expected
+
+
+@pytest.mark.parametrize(
     "missing", [None, {"numbers": {"source": "real"}}, run(0.99, "stand-in"), {"numbers": {}}]
 )
 def test_nothing_measured_on_real_data_is_not_tested(missing):

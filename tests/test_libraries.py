@@ -4,7 +4,8 @@ What their importers make of a graph, as found with snnTorch 1.0.0, Norse 1.1.0 
 take LIF, CubaLIF and recurrent LIF to the spike. SpikingJelly also takes Conv2d, AvgPool2d, Flatten and IF. snnTorch
 flattens the batch with the rest, and refuses an IF whose r is not 1 (with r = 1 it makes a leaky neuron of it). Norse
 ignores r, so its graphs need `unit_resistance=True`, and drops AvgPool2d. Spyx 1.0.0 is left out: its LIF takes the
-threshold off where NIR says to reset to v_reset. On the way back, Norse writes dt / (1 / tau) for tau.
+threshold off where NIR says to reset to v_reset. On the way back, Norse writes dt / (1 / tau) for tau, so dt has to
+be 1 there.
 """
 
 import keras
@@ -115,13 +116,31 @@ def written_by_spikingjelly(x):
         return graph, np.stack([net(torch.from_numpy(x[:, t])).numpy() for t in range(x.shape[1])], 1)
 
 
-@pytest.mark.parametrize("written", [written_by_snntorch, written_by_spikingjelly])
-def test_the_same_spikes_from_elsewhere(written):
+def written_by_norse(x):
+    import norse.torch as norse
+    from norse.torch.module.lif_box import LIFBoxCell, LIFBoxParameters
+    from norse.torch.utils.export_nir import to_nir
+
+    values = dict(tau_mem_inv=100.0, v_th=0.05, v_leak=0.0, v_reset=0.0)
+    rule = LIFBoxParameters(**{name: torch.full((9,), value) for name, value in values.items()})
+    net, state, spikes = norse.SequentialState(torch.nn.Linear(6, 9), LIFBoxCell(rule)), None, []
+    with torch.no_grad():
+        for t in range(x.shape[1]):
+            s, state = net(torch.from_numpy(x[:, t]), state)
+            spikes.append(s.numpy())
+        return to_nir(net, torch.zeros(6), dt=1), np.stack(spikes, 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "dt"),
+    [(written_by_snntorch, None), (written_by_spikingjelly, None), (written_by_norse, 1e-3)],
+)
+def test_the_same_spikes_from_elsewhere(written, dt):
     """Spike for spike: if this fails, a network that was trained elsewhere is another one here."""
     torch.manual_seed(0)
     x = RNG.normal(0, 1.5, (3, 60, 6)).astype("float32")
     graph, expected = written(x)
-    found = lif.from_nir(graph).predict(x, verbose=0)
+    found = lif.from_nir(graph, dt=dt).predict(x, verbose=0)
     assert np.array_equal(found, expected) and expected.any()
 
 
@@ -137,3 +156,83 @@ def test_snntorchs_synaptic_neuron_is_a_leaky_sum_and_a_neuron():
         neuron = snn.Synaptic(0.8, 0.9, reset_mechanism="zero", reset_delay=delay, init_hidden=True)
         same[delay] = np.array_equal(np.stack([neuron(torch.from_numpy(step)).numpy() for step in x]), ours)
     assert ours.any() and same == {False: True, True: False}  # the delay costs a step's current
+
+
+STEPS = RNG.normal(0.3, 0.5, (300, 1, 6)).astype("float32")
+WEIGHTS = torch.from_numpy(RNG.normal(0, 1, STEPS.shape).astype("float32"))
+
+
+def spikes_and_gradient(network):
+    """Of a function of a sequence, time first: its spikes, and the gradient of their weighted sum at the input."""
+    x = torch.from_numpy(STEPS).requires_grad_()
+    spikes = network(x)
+    (gradient,) = torch.autograd.grad((spikes * WEIGHTS).sum(), x)
+    return spikes.detach(), gradient
+
+
+def agree(network, layer):
+    """Whether the spikes are the same; whether their gradients are too."""
+    (s, g), (found, gradient) = (
+        spikes_and_gradient(f) for f in (network, lambda x: layer(x.swapaxes(0, 1)).swapaxes(0, 1))
+    )
+    assert s.any()
+    return torch.equal(s, found), torch.allclose(g, gradient, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("delay", [True, False])
+def test_a_gradient_flows_through_snntorchs_reset_where_it_is_not_delayed(delay):
+    """If this fails, the page on coming from snnTorch names the wrong `detach_reset`."""
+    import snntorch as snn
+
+    def network(x):
+        neuron, potential, spikes = snn.Leaky(0.9, reset_mechanism="zero", reset_delay=delay), None, []
+        for current in x:
+            s, potential = neuron(current, torch.zeros(1, 6) if potential is None else potential)
+            spikes.append(s)
+        return torch.stack(spikes)
+
+    found = {}
+    for detach in (True, False):
+        layer = lif.LIF(leak=0.1, floor=None, surrogate="arctan", detach_reset=detach)
+        found[detach] = agree(network, layer)
+    assert found[delay] == (True, True) and found[not delay] == (True, False)
+
+
+def test_snntorchs_recurrent_neuron():
+    """If this fails, the page on coming from snnTorch gives a counterpart that spikes otherwise."""
+    import snntorch as snn
+
+    neuron = snn.RLeaky(0.9, linear_features=6, reset_mechanism="zero", reset_delay=False)
+    torch.nn.init.zeros_(neuron.recurrent.bias)
+    layer = lif.RecurrentLIF(leak=0.1, floor=None, surrogate="arctan", detach_reset=False)
+    layer.build((None, None, 6))
+    layer.set_weights([neuron.recurrent.weight.detach().numpy().T])
+
+    def network(x):
+        spike, potential, spikes = torch.zeros(1, 6), torch.zeros(1, 6), []
+        for current in x:
+            spike, potential = neuron(current, spike, potential)
+            spikes.append(spike)
+        return torch.stack(spikes)
+
+    assert agree(network, layer) == (True, True)
+
+
+@pytest.mark.parametrize("decay_input", [True, False])
+@pytest.mark.parametrize(("v_reset", "reset"), [(0.0, "zero"), (None, "subtract")])
+@pytest.mark.parametrize("detach", [True, False])
+def test_spikingjellys_neurons(decay_input, v_reset, reset, detach):
+    """If this fails, the page on coming from SpikingJelly gives a counterpart that is another neuron."""
+    from spikingjelly.activation_based import neuron, surrogate
+
+    options = dict(v_reset=v_reset, detach_reset=detach, step_mode="m")
+    ours = dict(reset=reset, floor=None, detach_reset=detach)
+    tau, alpha = 5.0, 3.0
+    leaky = neuron.LIFNode(tau, decay_input, surrogate_function=surrogate.Sigmoid(), **options)
+    layer = lif.LIF(leak=1 / tau, surrogate=lif.surrogates.logistic(beta=4.0), **ours)
+    scale = 3.0 / (tau if decay_input else 1.0)
+    assert agree(lambda x: leaky(3.0 * x), lambda x: layer(scale * x)) == (True, True)
+
+    whole = neuron.IFNode(surrogate_function=surrogate.ATan(alpha), **options)
+    bell = lif.surrogates.arctan(alpha=alpha)
+    assert agree(whole, lif.LIF(leak=0.0, surrogate=lambda z: alpha / 2 * bell(z), **ours)) == (True, True)

@@ -16,7 +16,16 @@ HEADLINES = {
         "08-flowers",
         "flowers102_dense_head_accuracy",
     ),
-    "iris_photos_accuracy": ("Iris photographs, LIF head", "09-iris-photos", "iris_photos_accuracy"),
+    "iris_photos_accuracy": (
+        "Iris photographs, two in three of one species, LIF head",
+        "09-iris-photos",
+        "iris_photos_accuracy",
+    ),
+    "iris_photos_balanced_accuracy": (
+        "Iris photographs, LIF head, balanced over the three species",
+        "09-iris-photos",
+        "iris_photos_balanced_accuracy",
+    ),
     "coarse_lenet5_t4_mnist_accuracy": (
         "MNIST, LeNet-5 of coarse neurons, four steps",
         "21-short-trains",
@@ -98,6 +107,7 @@ def table(values):
     rows = ["| result, and its chapter | measured | seeds |", "|---|---|---|"]
     for name, entry in values.items():
         scale, digits, unit = (1, 1, "") if name.endswith("_return") else (100, 2, " %")
+        unit = " points" if name.endswith("_loss") else unit
         spread = f" ± {scale * entry['sd']:.{digits}f}" if entry["seeds"] > 1 else ""
         value = f"{scale * entry['value']:.{digits}f}{spread}{unit}".replace("-", "−")
         rows.append(

@@ -1,10 +1,10 @@
-"""How much a LIF layer costs beside the dense layer that feeds it: ratios of times taken in turns within one run.
+"""What the module asks of a process: memory for a long sequence, and time to be imported.
 
-    python benchmarks/lif_speed.py [OUT.json]
+    python benchmarks/footprint.py [OUT.json]
 
-Measured: one forward and backward pass of Dense(784 -> 512) + LIF against the same Dense + ReLU, with and without XLA;
-the time per step as the sequence grows; the peak memory of a long sequence against a graph unrolled by hand, each in
-a process of its own; and how long `import lif` takes when Keras is loaded already.
+Measured: the peak memory of one forward and backward pass of a dense layer and its LIF neurons over a long sequence,
+against the same rule unrolled into a graph and differentiated by the framework, each in a process of its own; and how
+long `import lif` takes when Keras is loaded already.
 """
 
 import json
@@ -19,7 +19,7 @@ ROUNDS = 9
 MEMORY_CASE = {"steps": 1000, "batch": 32, "inputs": 128, "units": 256}
 
 
-def training_pass(activation, batch, steps, inputs, units, jit_compile):
+def training_pass(activation, batch, steps, inputs, units):
     """A function that runs one forward and backward pass and waits for the gradient."""
     import keras
     import numpy as np
@@ -30,7 +30,7 @@ def training_pass(activation, batch, steps, inputs, units, jit_compile):
     dense = keras.layers.Dense(units)
     dense.build(x.shape)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function
     def run():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(activation(dense(x)))
@@ -58,57 +58,6 @@ def unrolled_lif(x):
     return tf.stack(spikes, axis=1)
 
 
-def interleaved_medians(passes, rounds=ROUNDS):
-    """Median seconds of each function, run in turns so that other load on the machine hits all alike."""
-    for run in passes.values():
-        run()
-    seconds = {name: [] for name in passes}
-    for _ in range(rounds):
-        for name, run in passes.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def against_relu():
-    import keras
-
-    import lif
-
-    report = {}
-    for jit_compile in (False, True):
-        case = {"batch": 128, "steps": 100, "inputs": 784, "units": 512, "jit_compile": jit_compile}
-        passes = {
-            "dense": training_pass(lambda x: x, **case),
-            "relu": training_pass(keras.layers.ReLU(), **case),
-            "lif": training_pass(lif.LIF(), **case),
-        }
-        seconds = interleaved_medians(passes)
-        report["xla" if jit_compile else "graph"] = {
-            "milliseconds": {name: round(1e3 * s, 1) for name, s in seconds.items()},
-            "lif_over_relu": round(seconds["lif"] / seconds["relu"], 3),
-            "lif_over_dense": round(seconds["lif"] / seconds["dense"], 3),
-        }
-    return report
-
-
-def growth_with_steps():
-    import lif
-
-    report = {}
-    for jit_compile in (False, True):
-        case = {"batch": 16, "inputs": 128, "units": 512, "jit_compile": jit_compile}
-        lengths = (250, 500, 1000, 2000)
-        passes = {t: training_pass(lif.LIF(), steps=t, **case) for t in lengths}
-        per_step = {t: s / t for t, s in interleaved_medians(passes).items()}
-        report["xla" if jit_compile else "graph"] = {
-            "microseconds_per_step": {t: round(1e6 * s, 1) for t, s in per_step.items()},
-            "step_at_2000_over_250": round(per_step[2000] / per_step[250], 3),
-        }
-    return report
-
-
 def peak_memory(kind):
     """Peak resident memory of this process after a pass over a long sequence, above that before it, in MB."""
     import lif
@@ -119,7 +68,7 @@ def peak_memory(kind):
 
     before = high_water_mark()
     activation = lif.LIF() if kind == "lif" else unrolled_lif
-    run = training_pass(activation, jit_compile=False, **MEMORY_CASE)
+    run = training_pass(activation, **MEMORY_CASE)
     for _ in range(3):
         run()
     return high_water_mark() - before
@@ -158,7 +107,7 @@ if __name__ == "__main__":
         print(peak_memory(sys.argv[-1]))
         sys.exit()
     report = {}
-    for part in (against_relu, growth_with_steps, memory, import_time):
+    for part in (memory, import_time):
         start = time.perf_counter()
         report[part.__name__] = part()
         print(
