@@ -198,6 +198,11 @@ CONTESTANTS = {  # name: (function, packages, further modules to load beforehand
     "norse": (norse, ["norse", "torch"], ["norse.torch"]),
     "spyx": (spyx, ["spyx", "jax", "flax"], ["spyx.nn"]),
     "dense tensorflow": (partial(tensorflow_pass, neurons=False), ["tensorflow", "keras"], ["lif"]),
+    "dense tensorflow xla": (
+        partial(tensorflow_pass, neurons=False, compiled=True),
+        ["tensorflow", "keras"],
+        ["lif"],
+    ),
     "dense jax": (partial(jax_lif, neurons=False), ["jax", "keras"], ["lif"]),
     "dense torch": (partial(torch_pass, make_neurons=lambda: lambda y: y * y), ["torch"], []),
 }
