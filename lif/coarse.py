@@ -159,6 +159,7 @@ def simulate_continuous(
     seed: int = 0,
     layer: str | None = None,
     batch_size: int = 50,
+    spread: float = 0.0,
 ) -> np.ndarray:
     r"""Run a network trained on the coarse scale in continuous time.
 
@@ -180,6 +181,9 @@ def simulate_continuous(
       where it emits at most one spike a step.
     - All synapses have the same delay. In a feedforward network it only shifts the clock of each layer against that of
       the layer before; biases are switched on with that clock.
+    - Neurons that are built are not alike. With a `spread` $\sigma > 0$ each has a membrane of its own,
+      $\tau_i = \tau\, e^{\sigma z_i}$ with $z_i$ normal: half of them leak faster than they should. Weights and
+      currents, the $c$ of an analog input included, stay as they were trained.
 
     Args:
         model: A `Sequential` or functional model that is a chain of layers: at most one encoder, layers without memory
@@ -188,9 +192,10 @@ def simulate_continuous(
         x: Inputs of the model, shape `(examples, ...)`.
         substeps: Fine steps per refractory period, an integer >= 1.
         delay: Synaptic delay between two spiking layers, in refractory periods, >= 0.
-        seed: Integer that fixes the moments at which input spikes arrive.
+        seed: Integer that fixes the moments at which input spikes arrive, and the membranes.
         layer: Name of the `CoarseLIF` whose spikes are returned; the last one by default.
         batch_size: Examples simulated at once.
+        spread: Standard deviation of $\ln \tau_i$ from neuron to neuron, a number from 0 to 2.
 
     Returns:
         NumPy array of spikes, shape `(examples, (T + (n - 1) * delay) * substeps, *units)` for the n-th spiking layer:
@@ -210,7 +215,7 @@ def simulate_continuous(
 
     Source: the continuous model as in Yanguas-Gil (2020) and the author's code; the transfer is derived here.
     """
-    return ContinuousNetwork(model, substeps, delay, layer).run(x, seed, batch_size)
+    return ContinuousNetwork(model, substeps, delay, layer, spread, seed).run(x, seed, batch_size)
 
 
 class ContinuousNetwork:
@@ -218,10 +223,12 @@ class ContinuousNetwork:
 
     A controller is asked for one decision after another, and to build the simulation anew each time would take longer
     than the simulation. What is simulated stands with `lif.simulate_continuous`. Every run begins at rest. The weights
-    are those that the model has at the first run with inputs of a shape; after more training, make a new one.
+    are those that the model has at the first run with inputs of a shape; after more training, make a new one. Its
+    membranes stay the same from run to run.
 
     Args:
-        model, substeps, delay, layer: As for `lif.simulate_continuous`.
+        model, substeps, delay, layer, spread: As for `lif.simulate_continuous`.
+        seed: Integer that fixes the membranes. Without a spread it means nothing.
 
     Raises:
         ValueError: As `lif.simulate_continuous`.
@@ -238,13 +245,21 @@ class ContinuousNetwork:
     """
 
     def __init__(
-        self, model: keras.Model, substeps: int = 20, delay: float = 1.0, layer: str | None = None
+        self,
+        model: keras.Model,
+        substeps: int = 20,
+        delay: float = 1.0,
+        layer: str | None = None,
+        spread: float = 0.0,
+        seed: int = 0,
     ) -> None:
         if isinstance(substeps, bool) or not isinstance(substeps, int | np.integer) or substeps < 1:
             raise ValueError(f"Argument `substeps` must be an integer >= 1. Received: substeps={substeps!r}")
         if not 0 <= delay < math.inf:
             raise ValueError(f"Argument `delay` must be a finite number >= 0. Received: delay={delay!r}")
-        self.substeps = substeps
+        if not is_number(spread) or not 0 <= spread <= 2:
+            raise ValueError(f"Argument `spread` must be a number from 0 to 2. Received: spread={spread!r}")
+        self.substeps, self.spread, self.seed = substeps, spread, seed
         self._before, self._stages = _split(model, layer)
         self._lag = round((len(self._stages) - 1) * delay * substeps)
         self._networks = {}  # shape of an input on the fine steps -> model
@@ -274,7 +289,9 @@ class ContinuousNetwork:
             y = np.repeat(y, self.substeps, axis=1) if analog else _at_random_moments(y, self.substeps, rng)
             shape = y.shape[1:]
             if shape not in self._networks:
-                self._networks[shape] = _continuous_network(shape, self._stages, self.substeps)
+                self._networks[shape] = _continuous_network(
+                    shape, self._stages, self.substeps, self.spread, self.seed
+                )
             found.append(self._networks[shape].predict_on_batch(y))
         spikes = np.concatenate(found)
         return np.pad(spikes, [(0, 0), (self._lag, 0)] + [(0, 0)] * (spikes.ndim - 2))
@@ -320,8 +337,9 @@ def _at_random_moments(x, substeps, rng):
     return fine.reshape(examples, steps * substeps, *units)
 
 
-def _continuous_network(shape, stages, substeps):
+def _continuous_network(shape, stages, substeps, spread, seed):
     """A model from input on the fine steps, `(fine steps, *units)`, to the spikes of the last stage."""
+    rng = np.random.default_rng(seed)
     inputs = y = keras.Input(shape)
     twins = []
     for layers, neuron in stages:
@@ -330,12 +348,13 @@ def _continuous_network(shape, stages, substeps):
             y, silence = _apply_twin(layer, y, twins), layer(silence, training=False)
             if isinstance(getattr(layer, "layer", layer), _MAX_POOLING):
                 y = _neurons(1.0, substeps, threshold=0.5)(y)
-        leak = -math.expm1(-1.0 / (substeps * neuron.tau))
-        per_current = neuron.tau * leak  # what a current of 1 adds to the potential in a fine step
+        tau = neuron.tau * np.exp(spread * rng.standard_normal(y.shape[2:])) if spread else neuron.tau
+        leak = -np.expm1(-1.0 / (substeps * tau))
+        per_current = tau * leak  # what a current of 1 adds to the potential in a fine step
         if neuron.analog_input:
-            y = ANALOG_GAIN / coefficients(neuron.tau)[2] * per_current * y
+            y = y * ops.cast(ANALOG_GAIN / coefficients(neuron.tau)[2] * per_current, "float32")
         else:  # what silence gives is the bias, a current; the rest are spikes
-            y = y + (per_current - 1.0) * ops.convert_to_numpy(silence)
+            y = y + ops.cast(per_current - 1.0, "float32") * silence
         y = _neurons(leak, substeps)(y)
     network = keras.Model(inputs, y)
     network.compile(jit_compile=JIT_COMPILE)

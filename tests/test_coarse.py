@@ -369,6 +369,29 @@ def test_a_network_that_is_run_again_answers_as_one_made_anew():
         assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("analog", [False, True])
+def test_membranes_that_scatter_leak_each_at_its_own_rate(analog):
+    """Each neuron must be the one with its own tau, under the current that it was trained for; else the spread is no
+    mismatch of devices, or the gain is set anew for each."""
+    tau, spread, current, units, substeps, steps = 4.0, 0.5, 0.9, 40, 50, 60
+    model = chain(tau, units=units, bias=current, analog_input=analog)
+    options = dict(substeps=substeps, spread=spread)
+    x = np.zeros((1, steps, 6))
+    found = lif.simulate_continuous(model, x, seed=3, **options)[0]
+    taus = tau * np.exp(spread * np.random.default_rng(3).standard_normal(units))
+    injected = 1.1 * current / coefficients(tau)[2] if analog else current
+    fires = injected * taus > 1.02  # the others never reach the threshold, or as good as never
+    intervals = 1 + taus[fires] * np.log(injected * taus[fires] / (injected * taus[fires] - 1))
+    measured = [np.diff(np.flatnonzero(train)).mean() / substeps for train in found.T[fires]]
+    assert fires.sum() > 20 and measured == pytest.approx(intervals, abs=2 / substeps)
+    assert not found[:, injected * taus < 0.98].any()
+    # The same membranes again, whatever the input; others with another seed.
+    network = lif.ContinuousNetwork(model, seed=3, **options)
+    assert np.array_equal(network.run(x, seed=8)[0], found)
+    assert np.array_equal(network.run(x[:, :30])[0], found[: 30 * substeps])
+    assert not np.array_equal(lif.simulate_continuous(model, x, seed=4, **options)[0], found)
+
+
 def test_the_encoder_of_a_model_is_used():
     """A model that holds its encoder takes pictures, in coarse and in continuous time."""
     dense = layers.Dense(4, kernel_initializer="ones")
@@ -403,6 +426,8 @@ def test_the_coarse_rule_has_about_the_rate_of_the_continuous_neuron():
         ({"substeps": 2.5}, "substeps.*integer.*2.5"),
         ({"delay": -1.0}, "delay.*>= 0.*-1.0"),
         ({"layer": "hidden"}, "layer.*'hidden'"),
+        ({"spread": -0.1}, "spread.*from 0 to 2.*-0.1"),
+        ({"spread": np.nan}, "spread.*from 0 to 2.*nan"),
     ],
 )
 def test_bad_arguments_of_the_continuous_simulation_are_named(arguments, message):
