@@ -12,8 +12,8 @@ from keras import ops
 
 from . import dynamics, surrogates
 from .backend import JIT_COMPILE, Tensor
-from .encoders import _TimeEncoder
-from .layers import LIF, _Leaky, chained, check_rank, is_number, over_time
+from .encoders import _TimeEncoder, _whole_number
+from .layers import LIF, _Leaky, _mixes_steps, chained, check_rank, is_number, over_time
 from .progress import progress
 from .soft import SoftNeuron
 
@@ -34,6 +34,10 @@ _BENT = (
     keras.layers.PReLU,
     keras.layers.ELU,
     keras.layers.Softmax,
+    keras.layers.LayerNormalization,
+    keras.layers.RMSNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.UnitNormalization,
 )
 
 
@@ -188,7 +192,8 @@ def simulate_continuous(
     Args:
         model: A `Sequential` or functional model that is a chain of layers: at most one encoder, layers without memory
             that are linear up to their bias (dense, convolutions, flattening, ...), max pooling of spikes, and
-            `CoarseLIF`. What comes after the last `CoarseLIF` is left out.
+            `CoarseLIF`. Each step must be treated by itself: convolutions and pooling stand in `TimeDistributed`. What
+            comes after the last `CoarseLIF` is left out.
         x: Inputs of the model, shape `(examples, ...)`.
         substeps: Fine steps per refractory period, an integer >= 1.
         delay: Synaptic delay between two spiking layers, in refractory periods, >= 0.
@@ -203,8 +208,8 @@ def simulate_continuous(
 
     Raises:
         ValueError: If an argument is out of its range, `x` is empty, the model is not a chain, has no such layer, has
-            analog input elsewhere than in the first spiking layer, or, between spiking layers, neurons of another kind
-            or an activation.
+            analog input elsewhere than in the first spiking layer, or, between spiking layers, neurons of another
+            kind, an activation, a normalisation by the example or something that mixes steps.
 
     Example:
 
@@ -253,15 +258,14 @@ class ContinuousNetwork:
         spread: float = 0.0,
         seed: int = 0,
     ) -> None:
-        if isinstance(substeps, bool) or not isinstance(substeps, int | np.integer) or substeps < 1:
-            raise ValueError(f"Argument `substeps` must be an integer >= 1. Received: substeps={substeps!r}")
-        if not 0 <= delay < math.inf:
+        self.substeps, self.seed = _whole_number("substeps", substeps, 1), _whole_number("seed", seed, 0)
+        if not is_number(delay) or not 0 <= delay < math.inf:
             raise ValueError(f"Argument `delay` must be a finite number >= 0. Received: delay={delay!r}")
         if not is_number(spread) or not 0 <= spread <= 2:
             raise ValueError(f"Argument `spread` must be a number from 0 to 2. Received: spread={spread!r}")
-        self.substeps, self.spread, self.seed = substeps, spread, seed
+        self.spread = spread
         self._before, self._stages = _split(model, layer)
-        self._lag = round((len(self._stages) - 1) * delay * substeps)
+        self._lag = round((len(self._stages) - 1) * delay * self.substeps)
         self._networks = {}  # shape of an input on the fine steps -> model
 
     def run(self, x: np.ndarray, seed: int = 0, batch_size: int = 50) -> np.ndarray:
@@ -274,9 +278,13 @@ class ContinuousNetwork:
 
         Returns:
             As `lif.simulate_continuous`.
+
+        Raises:
+            ValueError: If `x` is empty, or `seed` or `batch_size` is out of its range.
         """
         if not len(x):
             raise ValueError("Argument `x` must have an example at least. Received: none")
+        seed, batch_size = _whole_number("seed", seed, 0), _whole_number("batch_size", batch_size, 1)
         analog = self._stages[0][1].analog_input
         rng = np.random.default_rng(seed)
         found = []
@@ -320,10 +328,16 @@ def _split(model, name):
     for layer in (layer for layers, _ in stages for layer in layers):
         inner = getattr(layer, "layer", layer)
         is_linear = getattr(inner, "activation", None) in (None, keras.activations.linear)
-        if not is_linear or isinstance(inner, (_Leaky, SoftNeuron, *_BENT)):
+        is_layer = isinstance(layer, keras.layers.Layer)  # else an operation such as ops.relu
+        if (
+            not is_layer
+            or not is_linear
+            or isinstance(inner, (_Leaky, SoftNeuron, *_BENT))
+            or _mixes_steps(layer)
+        ):
             raise ValueError(
-                "Layers of argument `model` that hear spikes must be linear up to their bias, or max pooling. "
-                f"Received: {layer.name!r} ({type(inner).__name__})"
+                "Layers of argument `model` that hear spikes must treat each step by itself, and be linear up to their "
+                f"bias, or max pooling. Received: {layer.name!r} ({type(inner).__name__})"
             )
     return chain[:begin], stages
 

@@ -71,7 +71,8 @@ def lif(
 
     The rule and its gradient stand at the head of this module. Half-precision currents are integrated in float32,
     because a potential near 1 cannot take up the small steps of a slow leak in 8 or 11 bits; the outputs have the
-    dtype of the currents.
+    dtype of the currents. A neuron to which a current, a weight or a leak is no number (NaN) answers NaN in every step,
+    lest a network that has diverged looks silent and healthy.
 
     Args:
         x: Input currents, shape `(batch, time, *units)`, in units of the potential per step.
@@ -102,6 +103,7 @@ def lif(
         start = before or at_rest(zeros, bool(kernel), rule.refractory, bool(masks))
         potential, is_open, after = _simulate(x, leak, kernel, rule, mask, start)
         spikes = batch_first(_and(is_open, potential >= rule.threshold))
+        poison = _poison(x, mask, leak, *kernel, *before[:1])
         outputs = (spikes, batch_first(potential)) if return_potential else (spikes,)
 
         def backward(*gradients):
@@ -110,8 +112,11 @@ def lif(
                 e, potential, is_open, leak, kernel, rule, leak_gradient, start, after_gradient
             )
             kernel_gradient = [
-                _correlate(spikes[:, :-1], x_gradient[:, 1:]) + _correlate(start[1], x_gradient[:, 0])
-                for _ in kernel
+                ops.cast(
+                    _correlate(spikes[:, :-1], x_gradient[:, 1:]) + _correlate(start[1], x_gradient[:, 0]),
+                    w.dtype,
+                )
+                for w in kernel
             ]
             no_gradient = [ops.zeros_like(m) for m in more[: len(masks)]]
             return (
@@ -122,7 +127,10 @@ def lif(
                 *start_gradient[: len(before)],
             )
 
-        return (*(ops.cast(y, dtype) for y in outputs), *(after if before else ())), backward
+        return (
+            *(ops.cast(y, dtype) + ops.cast(poison, dtype) for y in outputs),
+            *(after if before else ()),
+        ), backward
 
     outputs = custom_gradient(forward, x, leak, *masks, *kernels, *(state or ()))
     count = 1 + return_potential
@@ -277,7 +285,7 @@ def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tenso
 
     The term with $G_{t+1}$ in the second bracket is the gradient through the reset; it is left out when the reset is
     detached. As in `lif`, half-precision currents are integrated in float32. A masked step is left out: $v$ stays what
-    it was, there is no spike, and the next step follows the one before.
+    it was, there is no spike, and the next step follows the one before. NaN is answered by NaN, as in `lif`.
 
     Args:
         x: Input currents, shape `(batch, time, *units)`, in units of the threshold per step.
@@ -326,7 +334,9 @@ def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tenso
             x_gradient = (input_gain + (reset_gain - input_gain) * spiked_before) * batch_first(g)
             return (ops.cast(x_gradient, dtype), *(ops.zeros_like(mask) for mask in masks))
 
-        return (ops.cast(spikes, dtype),), backward
+        return (
+            ops.cast(spikes, dtype) + ops.cast(_poison(x, masks[0] > 0 if masks else None), dtype),
+        ), backward
 
     return custom_gradient(forward, x, *masks)[0]
 
@@ -495,6 +505,19 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
     leak_sum = grow(leak_sum, m, start[0]) if leak_gradient else zeros
     start_gradient = (through, heard, zeros) if kernel else (through, zeros)
     return batch_first(x_gradient), leak_sum, start_gradient
+
+
+def _poison(x, mask, *others):
+    """What makes the outputs of a neuron NaN if it is given one: NaN or 0, shape `(batch, 1, *units)`.
+
+    It is asked of the currents, since a comparison, and a compiler, may take a potential that is NaN for one below the
+    threshold. A current in a masked step is not heard.
+    """
+    is_nan = ops.isnan(x) if mask is None else ops.logical_and(ops.isnan(x), _beside(x, mask))
+    is_nan = ops.any(is_nan, axis=1, keepdims=True)
+    for y in others:
+        is_nan = ops.logical_or(is_nan, ops.any(ops.isnan(y)))
+    return ops.where(is_nan, float("nan"), 0.0)
 
 
 def _spikes(v, threshold=1.0):

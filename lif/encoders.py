@@ -84,8 +84,8 @@ class PoissonEncoder(_TimeEncoder):
     def __init__(self, steps: int, max_probability: float = 1.0, seed: int | None = None, **kwargs):
         super().__init__(steps, **kwargs)
         self.max_probability = _number("max_probability", max_probability, lambda p: 0 < p <= 1, "in (0, 1]")
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = int(seed) if isinstance(seed, np.integer) else seed
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, inputs: Tensor) -> Tensor:
         probability = self.max_probability * ops.expand_dims(self._intensities(inputs), 1)

@@ -17,14 +17,17 @@ to be scaled. This is also how snnTorch and SpikingJelly write theirs, and 0.1 m
 """
 
 import math
+import os
+import re
 from collections.abc import Callable
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, chained
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, chained, is_number
 
 Graph: TypeAlias = Any  # a nir.NIRGraph; the package is imported where it is needed
 
@@ -79,8 +82,9 @@ def to_nir(
     Raises:
         ImportError: If the package `nir` is missing.
         ValueError: For what NIR cannot say, naming the layer and the option: a floor, a refractory period, another
-            reset than `"zero"`, an activation, a kernel that is not square, padding that differs between two sides, a
-            layer not listed, or a model that is no chain.
+            reset than `"zero"`, an activation, quantised weights, a kernel that is not square, padding that differs
+            between two sides, a layer not listed (a subclass of one that is may compute something else, and is not),
+            or a model that is no chain.
 
     Example:
 
@@ -95,8 +99,7 @@ def to_nir(
     Source: Pedersen et al., Neuromorphic intermediate representation, Nature Communications 15 (2024).
     """
     nir = _nir()
-    if not 0 < dt < math.inf:
-        raise ValueError(f"Argument `dt` must be a finite number > 0. Received: dt={dt!r}")
+    _check_step(dt)
     outputs = chained(model)
     layers = list(outputs)
     shape = tuple(model.inputs[0].shape[2:])
@@ -110,8 +113,24 @@ def to_nir(
         layers = layers[writer.add(*layers[:2]) :]
     graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt})
     if path is not None:
-        nir.write(path, graph)
+        _write(nir, path, graph)
     return graph
+
+
+def _write(nir, path, graph):
+    """The file appears when it is whole; one that was there before is kept until then."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        nir.write(part, graph)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _check_step(dt):
+    if not is_number(dt) or not 0 < dt < math.inf:
+        raise ValueError(f"Argument `dt` must be a finite number > 0. Received: dt={dt!r}")
 
 
 class _Writer:
@@ -123,7 +142,7 @@ class _Writer:
         self.order = None  # where a flattened unit of NIR stands in Keras, behind a Flatten
         # The graph's own nodes, unless a layer has that name.
         names = {layer.name for layer in outputs}
-        first, self.last = (name + "_node" * (name in names) for name in ("input", "output"))
+        first, self.last = (_unused(name, names, "_node") for name in ("input", "output"))
         self.nodes = {first: nir.Input(np.array(_channels_first(shape)))}
         self.edges = []
         self.ended = False  # behind a layer that gives its last step only
@@ -143,30 +162,32 @@ class _Writer:
             raise ValueError(f"Layer {layer.name} comes after the last step was taken, which NIR cannot say.")
         if isinstance(layer, _IDENTITIES):
             return 1
-        node, used = None, 1
-        if isinstance(layer, keras.layers.Dense):
+        node, used, kind = None, 1, type(layer)
+        if getattr(layer, "data_format", "channels_last") != "channels_last":
+            raise _cannot(layer, "data_format", layer.data_format)
+        if kind is keras.layers.Dense:
             node = self._dense(layer)
-        elif type(layer) in (keras.layers.Conv1D, keras.layers.Conv2D) and outer is not layer:
+        elif kind in (keras.layers.Conv1D, keras.layers.Conv2D) and outer is not layer:
             node = self._convolution(layer)
-        elif isinstance(layer, keras.layers.AveragePooling2D) and outer is not layer:
+        elif kind is keras.layers.AveragePooling2D and outer is not layer:
             if any(self._padding(layer, layer.pool_size, (1, 1))):
                 raise _cannot(layer, "padding", layer.padding)
             node = nir.AvgPool2d(*(np.array(n) for n in (layer.pool_size, layer.strides, (0, 0))))
-        elif isinstance(layer, keras.layers.Flatten) and outer is not layer:
+        elif kind is keras.layers.Flatten and outer is not layer:
             first = _channels_first(self.shape)
             if len(first) > 1:
                 self.order = _channels_first(
                     np.arange(math.prod(first)).reshape(self.shape), array=True
                 ).ravel()
             node = nir.Flatten(np.array(first), start_dim=0)
-        elif isinstance(layer, keras.layers.Rescaling):
+        elif kind is keras.layers.Rescaling:
             _check(layer, offset=(layer.offset, 0.0))
             node = nir.Scale(self._per_unit(layer.scale))
-        elif isinstance(layer, RecurrentLIF):
+        elif kind is RecurrentLIF:
             node = self._recurrent(layer)
-        elif isinstance(layer, LIF):
+        elif kind is LIF:
             node = self._lif(layer)
-        elif isinstance(layer, LeakyIntegrator):
+        elif kind is LeakyIntegrator:
             both = (
                 layer.return_sequences
                 and type(following) is LIF
@@ -175,9 +196,9 @@ class _Writer:
             )
             node, used = (self._cuba_lif(layer, following), 2) if both else (self._integrator(layer), 1)
         if node is None:
-            raise ValueError(f"Layer {layer.name} ({type(layer).__name__}) has no counterpart in NIR.")
+            raise ValueError(f"Layer {layer.name} ({kind.__name__}) has no counterpart in NIR.")
         self._put((following if used == 2 else layer).name, node)
-        self.ended = isinstance(layer, LeakyIntegrator) and not layer.return_sequences
+        self.ended = kind is LeakyIntegrator and not layer.return_sequences
         self.shape = tuple(self.outputs[outer].shape[1 if self.ended else 2 :])
         return used
 
@@ -187,27 +208,24 @@ class _Writer:
         return (values[self.order] if self.order is not None else _channels_first(values, array=True)).copy()
 
     def _dense(self, layer):
-        _check(layer, activation=(layer.activation, keras.activations.linear))
-        kernel = keras.ops.convert_to_numpy(layer.kernel)
+        _check_weights(layer)
+        kernel = _numbers(layer.kernel)
         if len(self.shape) > 1:
             raise ValueError(f"Layer {layer.name} (Dense) needs a Flatten before it: units are {self.shape}.")
         weight = np.ascontiguousarray((kernel if self.order is None else kernel[self.order]).T)
         self.order = None
         if layer.use_bias:
-            return self.nir.Affine(weight, keras.ops.convert_to_numpy(layer.bias))
+            return self.nir.Affine(weight, _numbers(layer.bias))
         return self.nir.Linear(weight)
 
     def _convolution(self, layer):
-        _check(layer, activation=(layer.activation, keras.activations.linear), groups=(layer.groups, 1))
-        if layer.data_format != "channels_last":
-            raise _cannot(layer, "data_format", layer.data_format)
+        _check_weights(layer)
+        _check(layer, groups=(layer.groups, 1))
         if len(set(layer.kernel_size)) > 1:  # nir 1.0.8 takes the height for the width when it checks shapes
             raise _cannot(layer, "kernel_size", layer.kernel_size)
-        kernel = keras.ops.convert_to_numpy(layer.kernel)  # (*space, in, out)
+        kernel = _numbers(layer.kernel)  # (*space, in, out)
         weight = np.ascontiguousarray(np.moveaxis(kernel, (-1, -2), (0, 1)))
-        bias = (
-            keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(layer.filters, "float32")
-        )
+        bias = _numbers(layer.bias) if layer.use_bias else np.zeros(layer.filters, "float32")
         padding = self._padding(layer, layer.kernel_size, layer.dilation_rate)
         options = dict(weight=weight, groups=1, bias=bias)
         if kernel.ndim == 3:
@@ -240,7 +258,7 @@ class _Writer:
             if both % 2:
                 raise ValueError(
                     f"Layer {layer.name}: padding='same' adds {both} cells here, more on one side than on the other, "
-                    "which NIR cannot say. Use an odd kernel or a stride of 1, or pad the input."
+                    "which NIR cannot say. Use an odd kernel with a stride of 1, or padding='valid'."
                 )
             widths.append(both // 2)
         return tuple(widths)
@@ -272,7 +290,7 @@ class _Writer:
             raise ValueError(
                 f"Layer {layer.name} (RecurrentLIF) needs a Flatten before it: units are {self.shape}."
             )
-        kernel = keras.ops.convert_to_numpy(layer.recurrent_kernel)
+        kernel = _numbers(layer.recurrent_kernel)
         kernel = kernel if self.order is None else kernel[self.order][:, self.order]
         units = np.array(self.shape)
         nodes = {
@@ -336,7 +354,7 @@ def from_nir(
     Raises:
         ImportError: If the package `nir` is missing.
         ValueError: If the graph is no chain, a node has no counterpart, a potential leaks or is reset to another value
-            than 0, or a time constant is shorter than a step.
+            than 0, a threshold is not > 0, or a time constant is shorter than a step. A node is named.
 
     Example:
 
@@ -351,18 +369,26 @@ def from_nir(
     Source: as for `lif.to_nir`.
     """
     nir = _nir()
-    if not isinstance(graph, nir.NIRGraph):
+    if isinstance(graph, str | PathLike):
         graph = nir.read(graph)
+    elif not isinstance(graph, nir.NIRGraph):
+        raise ValueError(
+            f"Argument `graph` must be a nir.NIRGraph or a path. Received: {type(graph).__name__}"
+        )
     if dt is None:
-        dt = float(graph.metadata.get("dt", DT))
-    if not 0 < dt < math.inf:
-        raise ValueError(f"Argument `dt` must be a finite number > 0. Received: dt={dt!r}")
+        dt = np.asarray(graph.metadata.get("dt", DT)).item()
+    _check_step(dt)
     reader = _Reader(nir, dt, dict(surrogate=surrogate, detach_reset=detach_reset, floor=None))
     names = _path(nir, graph)
-    shape = _channels_last(graph.nodes[names[0]].input_type["input"])
-    inputs = y = keras.Input((None, *shape))
+    shape = graph.nodes[names[0]].input_type["input"]
+    if shape is None:
+        raise ValueError(f"Argument `graph` must say which shape its input {names[0]} has. Received: none")
+    inputs = y = keras.Input((None, *_channels_last(shape)))
     for name in names[1:-1]:
-        y = reader.add(name.replace(".", "_"), graph.nodes[name], y)
+        try:
+            y = reader.add(name, graph.nodes[name], y)
+        except ValueError as error:
+            raise ValueError(f"Node {name}: {error}") from error
     model = keras.Model(inputs, y)
     for layer, weights in reader.weights:
         layer.set_weights(weights)
@@ -376,9 +402,16 @@ class _Reader:
         self.nir, self.dt, self.options = nir, dt, options
         self.order = None
         self.weights = []
+        self.names = set()
+
+    def _layer_name(self, name):
+        """A node's name as Keras takes it, and nobody else's."""
+        name = _unused(re.sub("[./]", "_", name), self.names)
+        self.names.add(name)
+        return name
 
     def add(self, name, node, y):
-        nir, shape = self.nir, tuple(y.shape[2:])
+        nir, shape, name = self.nir, tuple(y.shape[2:]), self._layer_name(name)
         if isinstance(node, nir.Linear | nir.Affine):
             return self._dense(name, node, y)
         if isinstance(node, nir.Conv1d | nir.Conv2d):
@@ -386,12 +419,16 @@ class _Reader:
         if isinstance(node, nir.AvgPool2d | nir.SumPool2d):
             size, stride, padding = (_pair(n) for n in (node.kernel_size, node.stride, node.padding))
             if any(padding):
-                raise ValueError(
-                    f"Node {name}: padding of a pool has no counterpart. Received: padding={padding}"
-                )
+                raise ValueError(f"padding of a pool has no counterpart. Received: padding={padding}")
             y = TimeDistributed(keras.layers.AveragePooling2D(size, stride), name=name)(y)
             return y if isinstance(node, nir.AvgPool2d) else keras.layers.Rescaling(float(math.prod(size)))(y)
         if isinstance(node, nir.Flatten):
+            axes = [int(n) % max(1, len(shape)) for n in (node.start_dim, node.end_dim)]
+            if axes != [0, max(0, len(shape) - 1)]:
+                raise ValueError(
+                    "a Flatten must take all axes, from 0 to -1. "
+                    f"Received: start_dim={node.start_dim}, end_dim={node.end_dim}"
+                )
             if len(shape) > 1:
                 at = np.arange(math.prod(shape)).reshape(shape)
                 self.order = _channels_first(at, array=True).ravel()
@@ -399,27 +436,25 @@ class _Reader:
         if isinstance(node, nir.Scale):
             return self._scaled(y, node.scale, name=name)
         if isinstance(node, nir.LI | nir.I):
-            leak, gain = self._leak_and_gain(name, node)
+            leak, gain = self._leak_and_gain(node)
             layer = LeakyIntegrator(self._per_unit(leak, shape), return_sequences=True, name=name)
             return layer(self._scaled(y, gain))
         if isinstance(node, nir.CubaLIF):
-            leak = self._leak(name, node.tau_syn)
+            leak = self._leak(node.tau_syn)
             synapse = LeakyIntegrator(
-                self._per_unit(leak, shape), return_sequences=True, name=f"{name}_synapse"
+                self._per_unit(leak, shape), return_sequences=True, name=self._layer_name(f"{name}_synapse")
             )
             return self._lif(name, node, synapse(self._scaled(y, leak * np.asarray(node.w_in))))
         if isinstance(node, nir.LIF | nir.IF):
             return self._lif(name, node, y)
         if isinstance(node, nir.NIRGraph):
             return self._recurrent(name, node, y)
-        raise ValueError(f"Node {name} ({type(node).__name__}) has no counterpart in lif.")
+        raise ValueError(f"a {type(node).__name__} has no counterpart in lif.")
 
     def _dense(self, name, node, y):
         weight = np.asarray(node.weight, "float32")
         if weight.ndim != 2 or len(y.shape) != 3:
-            raise ValueError(
-                f"Node {name}: expected flat units and a matrix. Received: weights of {weight.shape}"
-            )
+            raise ValueError(f"expected flat units and a matrix. Received: weights of {weight.shape}")
         kernel = weight.T
         if self.order is not None:
             kernel = kernel[np.argsort(self.order)]
@@ -442,11 +477,12 @@ class _Reader:
             keras_padding = "same" if widths == ours and set(strides) == {1} else "valid"
             if any(widths) and keras_padding == "valid":
                 pad = keras.layers.ZeroPadding1D if len(size) == 1 else keras.layers.ZeroPadding2D
-                y = TimeDistributed(pad(widths[0] if len(size) == 1 else widths), name=f"{name}_padding")(y)
+                padded = TimeDistributed(
+                    pad(widths[0] if len(size) == 1 else widths), name=self._layer_name(f"{name}_padding")
+                )
+                y = padded(y)
         if int(np.asarray(node.groups)) != 1:
-            raise ValueError(
-                f"Node {name}: groups of channels have no counterpart. Received: groups={node.groups}"
-            )
+            raise ValueError(f"groups of channels have no counterpart. Received: groups={node.groups}")
         convolution = keras.layers.Conv1D if len(size) == 1 else keras.layers.Conv2D
         layer = convolution(filters, size, strides, keras_padding, dilation_rate=dilation)
         bias = np.zeros(filters, "float32") if node.bias is None else np.asarray(node.bias, "float32")
@@ -457,13 +493,15 @@ class _Reader:
         for what in ("v_leak", "v_reset"):
             value = getattr(node, what, None)
             if value is not None and np.any(np.asarray(value)):
-                raise ValueError(f"Node {name}: {what} must be 0. Received: {what}={value!r}")
-        leak, gain = self._leak_and_gain(name, node)
+                raise ValueError(f"{what} must be 0. Received: {what}={value!r}")
+        if not np.all(np.asarray(node.v_threshold) > 0):
+            raise ValueError(f"v_threshold must be > 0. Received: v_threshold={node.v_threshold!r}")
+        leak, gain = self._leak_and_gain(node)
         threshold = self._per_unit(_seven_digits(np.asarray(node.v_threshold) / gain), y.shape[2:])
         if np.ptp(threshold) > 1e-6 * np.max(threshold):
             y, threshold = self._scaled(y, 1 / threshold, in_order=True), 1.0
             if options:
-                raise ValueError(f"Node {name}: one threshold for all recurrent units is needed.")
+                raise ValueError("one threshold for all recurrent units is needed.")
         leak = self._per_unit(leak, y.shape[2:])
         return kind(leak, float(np.mean(threshold)), name=name, **options, **self.options)(y)
 
@@ -471,17 +509,20 @@ class _Reader:
         nir = self.nir
         neurons = [(k, n) for k, n in graph.nodes.items() if isinstance(n, nir.LIF | nir.IF)]
         back = [(k, n) for k, n in graph.nodes.items() if isinstance(n, nir.Linear | nir.Affine)]
-        if len(neurons) != 1 or len(back) != 1 or len(graph.nodes) != 4:
-            raise ValueError(
-                f"Node {name}: a subgraph must be a LIF or IF and a Linear that leads back to it."
-            )
+        first, last = (
+            [k for k, n in graph.nodes.items() if isinstance(n, end)] for end in (nir.Input, nir.Output)
+        )
+        if [len(each) for each in (neurons, back, first, last, graph.nodes)] != [1, 1, 1, 1, 4]:
+            raise ValueError("a subgraph must be a LIF or IF and a Linear that leads back to it.")
         (at, node), (weights_at, weights) = neurons[0], back[0]
-        if {(at, weights_at), (weights_at, at)} - set(graph.edges) or np.any(
-            np.asarray(getattr(weights, "bias", 0))
-        ):
+        expected = {(first[0], at), (at, weights_at), (weights_at, at), (at, last[0])}
+        if set(graph.edges) != expected:
             raise ValueError(
-                f"Node {name}: recurrent weights must lead from the neurons to themselves, without bias."
+                "a subgraph must lead from its input to the neurons, from them back to themselves through the weights, "
+                f"and from them to its output. Received: edges {graph.edges}"
             )
+        if np.any(np.asarray(getattr(weights, "bias", 0))):
+            raise ValueError(f"recurrent weights must have no bias. Received: bias={weights.bias!r}")
         kernel = np.asarray(weights.weight, "float32").T
         if self.order is not None:
             place = np.argsort(self.order)
@@ -490,19 +531,19 @@ class _Reader:
         self.weights.append((y._keras_history.operation, [kernel]))
         return y
 
-    def _leak(self, name, tau):
+    def _leak(self, tau):
         leak = self.dt / np.asarray(tau, "float64")
         if np.any(leak > 1 + 1e-6) or not np.all(leak > 0):
-            raise ValueError(f"Node {name}: tau must be a step, {self.dt}, at least. Received: tau={tau!r}")
+            raise ValueError(f"tau must be a step, {self.dt}, at least. Received: tau={tau!r}")
         return _seven_digits(np.minimum(leak, 1.0))
 
-    def _leak_and_gain(self, name, node):
+    def _leak_and_gain(self, node):
         r = np.asarray(node.r, "float64")
         if isinstance(node, self.nir.IF | self.nir.I):
             return 0.0 * r, _seven_digits(self.dt * r)
         if np.any(np.asarray(node.v_leak)):
-            raise ValueError(f"Node {name}: v_leak must be 0. Received: v_leak={node.v_leak!r}")
-        leak = self._leak(name, node.tau_mem if isinstance(node, self.nir.CubaLIF) else node.tau)
+            raise ValueError(f"v_leak must be 0. Received: v_leak={node.v_leak!r}")
+        leak = self._leak(node.tau_mem if isinstance(node, self.nir.CubaLIF) else node.tau)
         gain = leak * r
         return leak, np.where(np.abs(gain - 1) < 1e-6, 1.0, gain)
 
@@ -534,6 +575,7 @@ def _path(nir, graph):
         names += after[names[-1]]
     if (
         len(starts) != 1
+        or set(names) != set(graph.nodes)
         or len(names) != len(graph.nodes)
         or not isinstance(graph.nodes[names[-1]], nir.Output)
     ):
@@ -545,7 +587,26 @@ def _path(nir, graph):
 
 
 def _leak(layer):
-    return layer.leak if layer._leak_weight is None else keras.ops.convert_to_numpy(layer._leak_weight)
+    return layer.leak if layer._leak_weight is None else _numbers(layer._leak_weight)
+
+
+def _numbers(weights):
+    """Weights of any precision, in the one that every reader of NIR knows."""
+    return np.asarray(keras.ops.convert_to_numpy(weights), "float32")
+
+
+def _unused(name, names, more="_"):
+    while name in names:
+        name += more
+    return name
+
+
+def _check_weights(layer):
+    _check(
+        layer,
+        activation=(layer.activation, keras.activations.linear),
+        quantization_mode=(getattr(layer, "quantization_mode", None), None),
+    )
 
 
 def _check(layer, **options):

@@ -155,7 +155,7 @@ class LIF(_Leaky):
         super().__init__(leak, floor, trainable_leak, **kwargs)
         if not is_number(threshold) or not 0 < threshold < float("inf"):
             raise ValueError(f"Argument `threshold` must be a number > 0. Received: threshold={threshold!r}")
-        if reset not in dynamics.RESETS:
+        if not isinstance(reset, str) or reset not in dynamics.RESETS:
             raise ValueError(f"Argument `reset` must be one of {dynamics.RESETS}. Received: reset={reset!r}")
         if isinstance(refractory, bool) or not isinstance(refractory, int | np.integer) or refractory < 0:
             raise ValueError(
@@ -340,7 +340,8 @@ class TimeDistributed(keras.layers.TimeDistributed):
 
     Keras applies the layer to one step after the other where their number is known. Here time is folded into the batch,
     the layer sees `batch * time` examples at once, and time is unfolded again. For a layer that treats each example by
-    itself nothing else changes. Batch normalisation averages over the steps too.
+    itself nothing else changes. Batch normalisation averages over the steps too, over those that a mask leaves out as
+    over the others.
 
     Example:
 
@@ -360,7 +361,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
         ValueError: If `layer` is no Keras layer.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return over_time(self.layer, inputs)
 
 
@@ -443,12 +444,14 @@ class Recompute(keras.layers.Layer):
         for layer in self.layers:
             if not layer.built:
                 layer.build(shape)
-            if layer.trainable and not isinstance(layer, _Leaky) and layer.non_trainable_variables:
+            gathers = layer.trainable and not isinstance(layer, _Leaky) and layer.non_trainable_variables
+            # A frozen Dropout draws too; in blocks it would draw the same again and again.
+            if gathers or any(getattr(part, "_seed_generators", ()) for part in layer._flatten_layers()):
                 raise ValueError(
                     "Recompute runs its layers twice, and expects some that neither draw random numbers nor gather "
                     f"statistics. Received: {layer}"
                 )
-            shape = layer.compute_output_shape(shape)
+            shape = _shape_after(layer, shape)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         check_rank(self, inputs.shape, mask)
@@ -459,7 +462,7 @@ class Recompute(keras.layers.Layer):
             for layer in self.layers:
                 if isinstance(layer, _Leaky):
                     state += layer.at_rest(batch, shape[2:], mask is not None)
-                shape = layer.compute_output_shape(shape)
+                shape = _shape_after(layer, shape)
             return state
 
         def advance(x, mask, state, weights):
@@ -480,7 +483,7 @@ class Recompute(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         shape = tuple(input_shape)
         for layer in self.layers:
-            shape = layer.compute_output_shape(shape)
+            shape = _shape_after(layer, shape)
         return shape
 
     def get_config(self):
@@ -491,6 +494,11 @@ class Recompute(keras.layers.Layer):
     def from_config(cls, config):
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
         return cls(**{**config, "layers": layers})
+
+
+def _shape_after(layer, shape):
+    """Also of a layer that says nothing of its shape: Keras then asks its `call`."""
+    return tuple(layer.compute_output_spec(keras.KerasTensor(shape, layer.compute_dtype)).shape)
 
 
 # Layers of Keras that look beyond a step, or change the steps, unless TimeDistributed stands around them.
@@ -586,11 +594,12 @@ def check_rank(layer, input_shape, mask=None):
             f"at least. Received: inputs of shape {tuple(input_shape)}"
         )
     if mask is not None:
-        steps = {n for n in (input_shape[1], *mask.shape[1:]) if n is not None}
-        if len(mask.shape) != 2 or len(steps) > 1:
+        shape = tuple(np.shape(mask) if isinstance(mask, list) else mask.shape)
+        pairs = zip(input_shape[:2], shape, strict=False)
+        if len(shape) != 2 or any(None not in (n, m) and n != m for n, m in pairs):
             raise ValueError(
                 f"{type(layer).__name__} expects a mask of shape (batch, time) for inputs of shape "
-                f"{tuple(input_shape)}. Received: a mask of shape {tuple(mask.shape)}"
+                f"{tuple(input_shape)}. Received: a mask of shape {shape}"
             )
 
 
@@ -600,10 +609,16 @@ def is_number(value):
 
 
 def _checked_leak(leak):
-    if isinstance(leak, str | dict) or callable(leak):
-        return keras.initializers.get(leak)
-    values = np.asarray(leak, dtype="float64")
-    if not np.all((values >= 0) & (values <= 1)):  # NaN fails too
+    try:
+        if isinstance(leak, str | dict) or callable(leak):
+            return keras.initializers.get(leak)
+        values = np.array(leak, dtype="float64")  # a copy: who gave it may change his
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "Argument `leak` must be a number, an array of numbers or a Keras initializer. "
+            f"Received: leak={leak!r} ({error})"
+        ) from None
+    if isinstance(leak, bool) or not np.all((values >= 0) & (values <= 1)):  # NaN fails too
         raise ValueError(f"Argument `leak` must lie in [0, 1]. Received: leak={leak!r}")
     return values if values.ndim else float(leak)
 

@@ -166,9 +166,8 @@ def _entry(claim, quick, full):
         f"**{_MARKS[judged]} {judged[0].upper()}{judged[1:]}**{rests_on}\n",
         claim["claim"].strip(),
     ]
-    if (
-        any(claim["confirm"].values()) or quick or full
-    ):  # else it is announced, its chapter need not exist yet
+    # A claim without a band and a run is announced: its chapter need not exist yet.
+    if any(claim["confirm"].values()) or quick or full:
         lines.append(f"\n`{claim['metric']}` in [](../chapters/{claim['chapter']}.ipynb):\n")
         lines += [
             f"- {name}: {_shown(claim, run, kind)}"

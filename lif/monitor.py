@@ -11,17 +11,20 @@ from numpy.typing import ArrayLike
 
 from .coarse import CoarseLIF
 from .encoders import _TimeEncoder
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, outputs_in, refuse_hidden, unfolded
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, nodes, outputs_in, refuse_hidden, unfolded
 from .soft import SoftNeuron
 
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+OVER_TIME = (layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D)
+MOVED = (layers.Flatten, layers.Reshape, layers.Permute)
 COUNTED = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, *DEPTHWISE)
 
 
 def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
     r"""Spikes per step of every `LIF` and `CoarseLIF` unit, $r = \frac{1}{B T} \sum_{b, t} s_t$, averaged over a batch.
 
-    A masked step counts as one without a spike.
+    A masked step counts as one without a spike. To measure leaves no trace: encoders that draw at random go on as if
+    nothing had been.
 
     Args:
         model: A built `Sequential` or functional Keras model.
@@ -31,7 +34,8 @@ def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
         A dict, name of the layer -> array of the shape of its units, rates between 0 and 1.
 
     Raises:
-        ValueError: If the model has no `lif.LIF` or `lif.CoarseLIF` layer, or one that stands inside another model.
+        ValueError: If the model has no `lif.LIF` or `lif.CoarseLIF` layer, one that stands inside another model or is
+            used twice, or `x` holds no example.
 
     Example:
 
@@ -47,7 +51,14 @@ def _spikes(model, x, also=()):
     """Name -> spikes, `(batch, time, *units)`, of every layer of spiking neurons; and what others put out."""
     found = outputs_in(model)
     refuse_hidden(model, (LIF, CoarseLIF), found)
-    outputs = {layer.name: y for layer, y in found.items() if isinstance(layer, LIF | CoarseLIF)}
+    used = [layer for node in nodes(model) for layer in unfolded(node) if isinstance(layer, LIF | CoarseLIF)]
+    twice = next((layer for layer in used if used.count(layer) > 1), None)
+    if twice:
+        raise ValueError(
+            "Each layer of neurons in argument `model` must be used once, since neurons at two places are not the same "
+            f"neurons. Received: {twice.name!r}, which is used {used.count(twice)} times"
+        )
+    outputs = {layer.name: found[layer] for layer in used}
     if not outputs:
         raise ValueError(
             f"Argument `model` must have a LIF or CoarseLIF layer of lif. Received: layers {model.layers}"
@@ -56,7 +67,16 @@ def _spikes(model, x, also=()):
     entries = getattr(model, "_functional", model).input
     is_one = isinstance(entries, keras.KerasTensor)
     x = ops.convert_to_tensor(x) if is_one else keras.tree.map_structure(ops.convert_to_tensor, x)
-    return keras.Model(entries, outputs)(x, training=False)
+    if not all(len(each) for each in keras.tree.flatten(x)):
+        raise ValueError("Argument `x` must have an example at least. Received: none")
+    generators = [
+        g.state for layer in model._flatten_layers() for g in getattr(layer, "_seed_generators", ())
+    ]
+    before = [ops.convert_to_numpy(state) for state in generators]
+    activity = keras.Model(entries, outputs)(x, training=False)
+    for state, value in zip(generators, before, strict=True):
+        state.assign(value)
+    return activity
 
 
 def _mean(y, axis=None):
@@ -71,9 +91,14 @@ def advice(name: str, rates: np.ndarray) -> str | None:
         rates: Array of firing rates, one per unit.
 
     Returns:
-        A sentence for a layer in which more than half of the units never fired, or fired in more than nine steps of
-        ten; else `None`.
+        A sentence for a layer whose rates are no numbers, or in which more than half of the units never fired, or fired
+        in more than nine steps of ten; else `None`.
     """
+    if np.isnan(rates).any():
+        return (
+            f"{name}: the rates are no numbers (NaN), so the training has diverged. Try a smaller learning rate or "
+            "clipped gradients, and look for NaN among the inputs."
+        )
     silent, always_on = np.mean(rates == 0), np.mean(rates > 0.9)
     if silent > 0.5:
         return (
@@ -97,6 +122,9 @@ class FiringRates(keras.callbacks.Callback):
     Args:
         x: A batch of inputs to measure the rates on.
 
+    Raises:
+        ValueError: As `lif.firing_rates`, before the first epoch, or after it for a model that is not built yet.
+
     Example:
 
     >>> import keras, lif, numpy as np
@@ -116,6 +144,10 @@ threshold, a smaller leak, more steps, or, where some current arrives, a surroga
         super().__init__()
         self.x = x
         self._said: dict[str, str | None] = {}
+
+    def on_train_begin(self, logs=None):
+        if self.model.built:
+            firing_rates(self.model, self.x)
 
     def on_epoch_end(self, epoch, logs=None):
         for name, rates in firing_rates(self.model, self.x).items():
@@ -152,8 +184,8 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
         neurons before it, or `None` for the input, encoded or not. A `RecurrentLIF` is its own source.
 
     Raises:
-        ValueError: If a layer's synapses cannot be counted, or listen to several layers of neurons, or neurons stand
-            inside another layer or model.
+        ValueError: If a layer's synapses cannot be counted, or listen to several layers of neurons, neurons stand
+            inside another layer or model, or the time axis is reshaped away.
 
     Example:
 
@@ -184,8 +216,17 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
                 heard = {layer.name}
             has_time = has_time or isinstance(layer, _TimeEncoder)
             count = _count(layer, output.shape, has_time)
-            if isinstance(layer, LeakyIntegrator) and not layer.return_sequences:
+            if (
+                isinstance(layer, LeakyIntegrator)
+                and not layer.return_sequences
+                or isinstance(layer, OVER_TIME)
+            ):
                 has_time = False
+            if has_time and isinstance(layer, MOVED):
+                raise ValueError(
+                    "Argument `model` must keep its steps apart: put what reshapes into TimeDistributed. "
+                    f"Received: layer {layer.name!r} ({type(layer).__name__}), which acts on the time axis"
+                )
             if count and len(heard) > 1:
                 raise ValueError(
                     "Each layer of weights in argument `model` must listen to one layer of neurons, or to the input. "

@@ -12,6 +12,7 @@ from keras import backend, ops
 
 from . import dynamics
 from .backend import JIT_COMPILE, Tensor, custom_gradient
+from .encoders import _whole_number
 from .layers import is_number, nodes, refuse_hidden
 from .progress import progress
 
@@ -157,6 +158,7 @@ class SoftNeuron(keras.layers.Layer):
 
     def __init__(self, gain: float = 1.0, bias: float = 0.0, amplitude: float = 1.0, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.gain = _finite("gain", gain)
         self.bias = _finite("bias", bias)
         self.amplitude = _positive("amplitude", amplitude)
@@ -277,8 +279,8 @@ class SoftLIF(SoftNeuron):
                 f"Argument `noise_synapse` must differ from `tau`={tau!r} by 5 % at least. "
                 f"Received: noise_synapse={noise_synapse!r}"
             )
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = int(seed) if isinstance(seed, np.integer) else seed
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def rate(self, current: Tensor) -> Tensor:
         return soft_lif_rate(current, self.tau, self.refractory, self.smoothing)
@@ -365,10 +367,18 @@ class SoftAdaptiveLIF(SoftLIF):
                 middle = 0.5 * (low + high)
                 is_low = middle + self.adaptation * _rate_and_slope(middle, *curve)[0] < current
                 low, high = ops.where(is_low, middle, low), ops.where(is_low, high, middle)
-            rate, slope = _rate_and_slope(high, *curve)
-            return (rate,), lambda gradient: (gradient * slope / (1.0 + self.adaptation * slope),)
 
-        return custom_gradient(forward, ops.convert_to_tensor(current))[0]
+            def backward(gradient):
+                slope = _rate_and_slope(what_is_left(current), *curve)[1]
+                return (gradient / (1.0 + self.adaptation * slope),)
+
+            return (high,), backward
+
+        def what_is_left(current):
+            """The current u behind the adaptation, the solution of u + kappa r(u) = j."""
+            return custom_gradient(forward, current)[0]
+
+        return soft_lif_rate(what_is_left(ops.convert_to_tensor(current)), *curve)
 
     def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
         *membrane, tiredness = state
@@ -427,8 +437,8 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
         A `SpikingNetwork`; its method `run` shows it inputs.
 
     Raises:
-        ValueError: If an argument is out of its range, or the model has no `SoftNeuron` layer, one that is used twice,
-            or one that stands inside another layer or model.
+        ValueError: If an argument is out of its range, or the model has an input of unknown shape, no `SoftNeuron`
+            layer, one that is used twice, or one that stands inside another layer or model.
 
     Example:
 
@@ -464,6 +474,11 @@ class SpikingNetwork:
                 )
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(f"Argument `model` must have one input and one output. Received: {model.name}")
+        if None in model.inputs[0].shape[1:]:
+            raise ValueError(
+                "Argument `model` must have an input of a known shape (batch, *units), without a time axis. "
+                f"Received: {model.inputs[0].shape}"
+            )
         self.model = model
 
     def run(
@@ -483,11 +498,12 @@ class SpikingNetwork:
             `SoftNeuron`, by name, the mean firing rate of its neurons in Hz.
 
         Raises:
-            ValueError: If `seconds` is less than a step, or `x` is empty.
+            ValueError: If `seconds` is less than a step, `batch_size` is no whole number >= 1, or `x` is empty.
         """
-        steps = round(seconds / self.dt) if 0 < seconds < math.inf else 0
+        steps = round(seconds / self.dt) if is_number(seconds) and 0 < seconds < math.inf else 0
         if steps < 1:
             raise ValueError(f"Argument `seconds` must be a step at least. Received: seconds={seconds!r}")
+        batch_size = _whole_number("batch_size", batch_size, at_least=1)
         if not len(x):
             raise ValueError("Argument `x` must have an example at least. Received: none")
         at_once = max(k for k in range(1, 26) if steps % k == 0)

@@ -16,7 +16,7 @@ A function of your own works as well, written with `keras.ops`. Decorate it with
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from numbers import Real
 
 import keras
@@ -44,6 +44,9 @@ class Surrogate:
 
     def __hash__(self):
         return hash(repr(self))
+
+    def __reduce__(self):  # the formula goes by its name, which here means its factory
+        return deserialize, (serialize(self),)
 
 
 def _surrogate(formula: Callable) -> Callable[..., Surrogate]:
@@ -138,12 +141,12 @@ def get(identifier: str | dict | Callable) -> Callable:
         return _FACTORIES[identifier]()
     if callable(identifier) and identifier in _FACTORIES.values():
         return identifier()
-    if isinstance(identifier, dict):
+    if isinstance(identifier, dict) and identifier:
         return deserialize(identifier)
-    if callable(identifier):
+    if callable(identifier) and isinstance(identifier, Hashable):  # JAX keeps what it compiled under its hash
         return identifier
     raise ValueError(
-        f"Argument `surrogate` must be one of {sorted(_FACTORIES)} or a function of `v - threshold`. "
+        f"Argument `surrogate` must be one of {sorted(_FACTORIES)} or a hashable function of `v - threshold`. "
         f"Received: surrogate={identifier!r}"
     )
 

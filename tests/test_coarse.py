@@ -426,6 +426,9 @@ def test_the_coarse_rule_has_about_the_rate_of_the_continuous_neuron():
         ({"substeps": 2.5}, "substeps.*integer.*2.5"),
         ({"delay": -1.0}, "delay.*>= 0.*-1.0"),
         ({"layer": "hidden"}, "layer.*'hidden'"),
+        ({"delay": "1"}, "delay.*>= 0.*'1'"),
+        ({"seed": "a"}, "seed.*integer.*'a'"),
+        ({"batch_size": 0}, "batch_size.*>= 1.*0"),
         ({"spread": -0.1}, "spread.*from 0 to 2.*-0.1"),
         ({"spread": np.nan}, "spread.*from 0 to 2.*nan"),
     ],
@@ -456,11 +459,18 @@ def test_what_bends_spikes_on_their_way_is_refused():
         [keras.layers.Dense(5, activation="relu")],
         [keras.layers.Dense(5), keras.layers.ReLU()],
         [keras.layers.Dense(5), lif.LIF(), keras.layers.Dense(5)],
+        [keras.layers.Dense(5), keras.layers.LayerNormalization()],
+        [keras.layers.Conv1D(5, 3, padding="causal")],
+        [keras.layers.MaxPooling1D(1)],
     )
     for hidden in between:
         model = keras.Sequential([keras.Input((None, 4)), *hidden, lif.CoarseLIF(4.0)])
         with pytest.raises(ValueError, match="linear"):
             lif.simulate_continuous(model, np.ones((1, 3, 4)))
+    inputs = keras.Input((None, 4))
+    with pytest.raises(ValueError, match="linear"):
+        model = keras.Model(inputs, lif.CoarseLIF(4.0)(ops.relu(keras.layers.Dense(5)(inputs))))
+        lif.simulate_continuous(model, np.ones((1, 3, 4)))
     plain = keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(5), lif.CoarseLIF(4.0)])
     with pytest.raises(ValueError, match="`x`"):
         lif.simulate_continuous(plain, np.ones((0, 3, 4)))

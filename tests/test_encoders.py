@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import ops
 
+import lif
 from lif.encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 
 ENCODERS = [
@@ -223,3 +224,13 @@ def test_examples_in_the_docstrings():
 
     result = doctest.testmod(encoders)
     assert result.attempted >= 4 and result.failed == 0
+
+
+def test_a_seed_may_be_a_number_of_numpy():
+    """If this fails, `for seed in np.arange(5)` is refused with a message that says it should work."""
+    x = np.full((2, 3), 0.5)
+    ours, theirs = (lif.PoissonEncoder(9, seed=seed) for seed in (3, np.int64(3)))
+    assert np.array_equal(ops.convert_to_numpy(ours(x)), ops.convert_to_numpy(theirs(x)))
+    assert ours.get_config() | {"name": ""} == theirs.get_config() | {"name": ""}
+    soft = [lif.SoftLIF(noise="gaussian", seed=seed)(2 * x, training=True) for seed in (3, np.int64(3))]
+    assert np.array_equal(*map(ops.convert_to_numpy, soft))

@@ -231,3 +231,120 @@ def test_a_layer_may_have_the_name_of_a_node_of_the_graph(name, tmp_path):
     x = np.random.default_rng(0).normal(size=(2, 20, 3)).astype("float32")
     read = lif.from_nir(tmp_path / "net.nir")
     np.testing.assert_allclose(read.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+class Twice(layers.Dense):
+    """Computes something else than the layer that it is derived from."""
+
+    def call(self, x):
+        return 2 * super().call(x)
+
+
+def test_what_computes_something_else_is_not_written_as_what_it_seems():
+    """If this fails, the file holds another network than the one that was trained, and nobody says so."""
+    quantised = model_of((8,), dense(4))
+    quantised.quantize("int8")
+    flat = lif.TimeDistributed(layers.Flatten(data_format="channels_first"))
+    for model, message in (
+        (model_of((8,), Twice(4)), "Twice.*no counterpart"),
+        (quantised, "quantization_mode='int8'"),
+        (model_of((4, 4, 2), flat, dense(3)), "channels_first"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lif.to_nir(model)
+
+
+def test_weights_of_half_precision_are_written_in_a_way_that_can_be_read(tmp_path):
+    """If this fails, the file holds numbers of a kind that no reader knows."""
+    model = model_of((3,), dense(2, dtype="bfloat16"))
+    lif.to_nir(model, tmp_path / "half.nir")
+    read = lif.from_nir(tmp_path / "half.nir").get_weights()[0]
+    assert np.array_equal(read, np.asarray(keras.ops.convert_to_numpy(model.weights[0]), "float32"))
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    """If this fails, a disk that is full costs the network that was saved before."""
+    path = tmp_path / "net.nir"
+    lif.to_nir(model_of((3,), dense(2)), path)
+    before = path.read_bytes()
+
+    def breaks(path, graph):
+        path.write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(nir, "write", breaks)
+    with pytest.raises(OSError, match="space"):
+        lif.to_nir(model_of((3,), dense(5)), path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def _graph(shape, **nodes):
+    ends = {"input": nir.Input(np.array(shape)), **nodes, "output": nir.Output(np.array(shape))}
+    return nir.NIRGraph(ends, list(zip(list(ends)[:-1], list(ends)[1:], strict=True)), type_check=False)
+
+
+def _neurons(n=2, threshold=1.0, **options):
+    values = dict(
+        tau=np.full(n, 1e-3), r=np.full(n, 10.0), v_leak=np.zeros(n), v_threshold=np.full(n, threshold)
+    )
+    return nir.LIF(**(values | options))
+
+
+def _loop(*edges):
+    nodes = {"input": nir.Input(np.array([2])), "lif": _neurons(), "w": nir.Linear(np.eye(2))}
+    return nir.NIRGraph({**nodes, "output": nir.Output(np.array([2]))}, list(edges), type_check=False)
+
+
+RING = ("input", "lif"), ("lif", "w"), ("w", "lif")
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (_neurons(v_threshold=np.array([1.0, -1.0])), "Node odd: v_threshold must be > 0"),
+        (_loop(*RING, ("w", "output")), "Node odd: a subgraph must lead.*edges"),
+        (_loop(("input", "w"), *RING[1:], ("lif", "output")), "Node odd: a subgraph must lead.*edges"),
+        (_loop(*RING, ("lif", "output"), ("lif", "lif")), "Node odd: a subgraph must lead.*edges"),
+        (nir.Conv1d(5, np.ones((2, 3, 2)), 1, 0, 1, 1, np.zeros(2)), "Node odd: "),
+    ],
+)
+def test_what_would_be_another_network_is_refused(node, message):
+    """If this fails, a graph is read as a network that spikes differently, or the error does not say where."""
+    with pytest.raises(ValueError, match=message):
+        lif.from_nir(_graph([2], odd=node))
+
+
+def test_the_loop_that_is_understood_is_read():
+    """If this fails, the test above refuses everything."""
+    model = lif.from_nir(_graph([2], ring=_loop(*RING, ("lif", "output"))))
+    assert isinstance(model.layers[-1], lif.RecurrentLIF)
+
+
+def test_a_flatten_of_some_axes_is_refused():
+    """If this fails, units are mixed that the graph keeps apart."""
+    for ends in ((1, -1), (0, 1)):
+        odd = nir.Flatten(np.array([2, 3, 3]), *ends)
+        with pytest.raises(ValueError, match="Node odd: a Flatten must take all axes"):
+            lif.from_nir(_graph([2, 3, 3], odd=odd))
+    assert lif.from_nir(_graph([2, 3, 3], all=nir.Flatten(np.array([2, 3, 3]), 0, 2))).output_shape[-1] == 18
+
+
+def test_any_name_of_a_node_becomes_a_name_of_its_own():
+    """If this fails, a graph is refused for names that Keras does not take."""
+    nodes = {"a/b": _neurons(), "a.b": _neurons(), "a_b": _neurons()}
+    names = [layer.name for layer in lif.from_nir(_graph([2], **nodes)).layers[1:]]
+    assert names == ["a_b", "a_b_", "a_b__"]
+    lif.to_nir(model_of((2,), dense(2, name="input"), dense(2, name="input_node")))
+
+
+@pytest.mark.parametrize("dt", ["a", True, None])
+def test_a_step_that_is_no_number_is_named(dt):
+    """If this fails, the error is about a comparison that the user did not write."""
+    with pytest.raises(ValueError, match="Argument `dt`"):
+        lif.to_nir(model_of((2,), dense(2)), dt=dt)
+    graph = lif.to_nir(model_of((2,), dense(2)))
+    graph.metadata["dt"] = "a" if dt is None else dt
+    with pytest.raises(ValueError, match="Argument `dt`"):
+        lif.from_nir(graph)
+    with pytest.raises(ValueError, match="Argument `graph`.*int"):
+        lif.from_nir(3)

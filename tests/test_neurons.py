@@ -7,7 +7,8 @@ from keras import ops
 from scipy.optimize import brentq
 
 import lif
-from autodiff import value_and_gradients
+from autodiff import BACKEND, value_and_gradients
+from lif.backend import with_pullback
 
 HERTZ = dict(gain=1.0, bias=0.0, amplitude=1.0)
 MEMBRANE = dict(tau=0.02, refractory=0.002)
@@ -146,3 +147,21 @@ def test_it_is_saved_with_its_options(tmp_path):
     assert loaded.layers[0].get_config() == layer.get_config()
     x = np.linspace(-1, 5, 3)[None]
     assert np.array_equal(*map(ops.convert_to_numpy, (loaded(x), model(x))))
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="the helper for gradients of gradients cuts PyTorch's graph")
+def test_the_second_derivative_is_that_of_finite_differences():
+    """If this fails, a penalty on gradients descends on something else, such as on the halving of intervals."""
+    layer = adaptive(0.05, smoothing=0.1, dtype="float64")
+    j = np.linspace(0.8, 6.0, 40)
+
+    def slope(j):
+        _, pullback = with_pullback(lambda j: (layer(j),), j)
+        (gradient,) = pullback(ops.ones_like(j))
+        return ops.sum(gradient), (gradient,)
+
+    step = 1e-4
+    above, below = (value_and_gradients(slope, j + sign * step)[0][0] for sign in (1, -1))
+    expected = (above - below) / (2 * step)
+    _, (found,) = value_and_gradients(slope, j)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())

@@ -412,3 +412,14 @@ def test_no_inputs_are_refused():
     model = keras.Sequential([keras.Input((4,)), lif.SoftLIF()])
     with pytest.raises(ValueError, match="`x`"):
         lif.to_spiking(model).run(np.zeros((0, 4)), 0.1)
+
+
+def test_masks_pass_through():
+    """If this fails, padding changes what comes after the neurons: they are used like any activation."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None, 6))
+    hidden = lif.SoftLIF()(layers.Dense(5)(layers.Masking()(inputs)))
+    model = keras.Model(inputs, lif.LeakyIntegrator()(hidden))
+    x = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    padded = np.pad(x, [(0, 0), (0, 3), (0, 0)])
+    np.testing.assert_allclose(model.predict(padded, verbose=0), model.predict(x, verbose=0), rtol=1e-5)

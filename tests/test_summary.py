@@ -135,3 +135,56 @@ def test_several_inputs_are_taken_as_keras_takes_them():
     assert as_list["hidden"].tolist() == as_dict["hidden"].tolist() == [0.5, 0.5, 0.5]
     with pytest.raises(ValueError, match="model.*one input"):
         lif.summary(keras.Model([a, b], y), x)
+
+
+def test_neurons_that_are_used_twice_are_refused():
+    """If this fails, the table counts the spikes of their first use only."""
+    inputs = keras.Input((None, 12))
+    neurons = lif.LIF(leak=0.0, name="shared")
+    both = keras.layers.Concatenate()([neurons(inputs), neurons(keras.layers.Rescaling(0.25)(inputs))])
+    model = keras.Model(inputs, keras.layers.Dense(4)(both))
+    with pytest.raises(ValueError, match="used once.*'shared'.*2 times"):
+        lif.firing_rates(model, np.ones((1, 5, 12)))
+
+
+def test_time_that_is_reshaped_away_is_refused():
+    """If this fails, every weight behind the Flatten is counted in every step."""
+    hidden = [keras.Input((7, 12)), lif.LIF(), keras.layers.Flatten(), keras.layers.Dense(3)]
+    with pytest.raises(ValueError, match="steps apart.*Flatten"):
+        lif.synapses(keras.Sequential(hidden))
+    averaged = [
+        keras.Input((7, 12)),
+        lif.LIF(),
+        keras.layers.GlobalAveragePooling1D(),
+        keras.layers.Reshape((3, 4)),
+    ]
+    assert (
+        lif.synapses(keras.Sequential([*averaged, keras.layers.Dense(2, name="out")]))["out"].count
+        == 3 * 4 * 2
+    )
+
+
+def test_to_measure_leaves_no_trace():
+    """If this fails, a network that is watched learns something else than one that is not."""
+    model = network(lif.PoissonEncoder(steps=9, seed=1))
+    (generator,) = (layer.seed_generator for layer in model.layers if isinstance(layer, lif.PoissonEncoder))
+    before = keras.ops.convert_to_numpy(generator.state).copy()
+    found = [lif.firing_rates(model, X)["first"] for _ in range(2)]
+    assert np.array_equal(before, keras.ops.convert_to_numpy(generator.state))
+    assert np.array_equal(*found)
+
+
+def test_what_cannot_be_measured_is_refused_before_the_first_epoch():
+    """If this fails, an hour of training is lost to a mistake in the callback."""
+    model = network(lif.ConstantEncoder(steps=3))
+    model.compile("sgd", "mse")
+    epochs = []
+    count = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    with pytest.raises(ValueError, match="`x`.*example"):
+        model.fit(X, np.zeros((30, 3)), callbacks=[lif.FiringRates(X[:0]), count], verbose=0)
+    assert not epochs
+
+
+def test_rates_that_are_no_numbers_are_told_from_silence():
+    """If this fails, whose training has diverged is advised to try larger inputs."""
+    assert "diverged" in lif.monitor.advice("hidden", np.array([np.nan, 0.0, 0.0]))

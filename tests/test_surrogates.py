@@ -1,6 +1,7 @@
 """The surrogate derivatives and their names."""
 
 import json
+import pickle
 
 import keras
 import numpy as np
@@ -74,3 +75,23 @@ def test_a_surrogate_survives_the_config(surrogate):
     layer = lif.LIF(surrogate=surrogate)
     again = lif.LIF.from_config(layer.get_config())
     assert again.surrogate == layer.surrogate
+
+
+def test_a_surrogate_is_pickled():
+    """If this fails, a sweep over surrogates cannot send them to its processes."""
+    surrogate = lif.surrogates.superspike(beta=3.0)
+    assert pickle.loads(pickle.dumps(surrogate)) == surrogate
+
+
+class _Unhashable:
+    __hash__ = None
+
+    def __call__(self, z):
+        return z
+
+
+@pytest.mark.parametrize("surrogate", [{}, _Unhashable()])
+def test_what_is_no_surrogate_is_named(surrogate):
+    """If this fails, the layer is made, and breaks where it is first called."""
+    with pytest.raises(ValueError, match="Argument `surrogate`.*Received"):
+        lif.LIF(surrogate=surrogate)
