@@ -36,4 +36,4 @@ lock: ## renew requirements.txt from pyproject.toml (asks the package registry)
 	  --no-header --no-annotate --no-emit-index-url --output-file requirements.txt $(UPGRADE)
 
 clean: ## remove what a build made, not the environment
-	rm -rf _build results/quick
+	rm -rf _build results/quick build *.egg-info

@@ -342,8 +342,12 @@ def main():
     report = {"threads": arguments.threads, "python": platform.python_version(), "workloads": {}}
     if arguments.out.exists():
         report = json.loads(arguments.out.read_text(encoding="utf-8"))
+    if report["threads"] != arguments.threads:
+        parser.error(f"{arguments.out} was measured with --threads {report['threads']}; give another --out")
     report.update(versions=versions, missing=missing)
     left = [w for w in arguments.only if w not in report["workloads"]]
+    if not left:
+        print(f"Nothing to measure: {arguments.out} holds it all. Give another --out.")
     workers = {name: start(python, name, arguments.threads) for name, python in pythons.items() if left}
     for i, workload in enumerate(left, 1):
         print(f"[{i}/{len(left)}] {workload}", flush=True)

@@ -6,7 +6,15 @@ makes a network of such into one of spiking neurons; `SoftNeuron` is what any ot
 starts from. `lif.reference` holds the same rules in plain NumPy.
 """
 
-from . import coarse, datasets, dynamics, reference, results, soft, surrogates
+try:
+    from . import coarse, datasets, dynamics, reference, results, soft, surrogates
+except ModuleNotFoundError as error:
+    if error.name not in ("tensorflow", "jax", "torch", "openvino"):
+        raise
+    raise ImportError(
+        'lif needs a backend of Keras: pip install "lif-book[tensorflow]", '
+        "or set KERAS_BACKEND to one that is installed"
+    ) from None
 from .coarse import CoarseLIF, ContinuousNetwork, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 from .interchange import from_nir, to_nir

@@ -7,23 +7,31 @@ Each function returns a `Dataset`. Files are looked for in this order:
 3. the cache: `LIF_CACHE` if set, else `lif-book` in `XDG_CACHE_HOME` or `~/.cache`;
 4. the official host, unless `LIF_OFFLINE=1`; what is downloaded stays in the cache.
 
-Every file is verified by its SHA-256 wherever it comes from: one that is there but wrong is a
-`ChecksumError`, never skipped. Where no place has a file, the loader raises `DataUnavailable`, or with
+Every file is verified by its SHA-256 wherever it comes from, but for `cifar10.npz`, which is verified by its
+content: shapes, pictures per class and pixel means. One that is there but wrong is a `ChecksumError`, never
+skipped. Where no place has a file, the loader raises `DataUnavailable`, or with
 `stand_in=True` returns pictures of the same shape and dtype that ship with scikit-learn or that the project
 draws itself; their `source` is `"stand-in"`.
 """
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
 import http.client
 import importlib
+import numbers
 import os
 import tarfile
 import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None
 
 import numpy as np
 
@@ -119,7 +127,7 @@ def iris(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
     The split is stratified and depends on `seed` alone, so a chapter repeats an experiment over seeds.
 
     Args:
-        seed: Integer, chooses the split.
+        seed: Integer from 0, chooses the split.
         test_fraction: Share of each class that is kept for the test, in (0, 1).
 
     Returns:
@@ -127,7 +135,7 @@ def iris(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
         cm.
 
     Raises:
-        ValueError: If `test_fraction` is outside (0, 1).
+        ValueError: If `seed` or `test_fraction` is out of its range, or one side of the split would be empty.
         ImportError: If scikit-learn is missing (`pip install scikit-learn`).
 
     Source: Fisher, The use of multiple measurements in taxonomic problems, Annals of Eugenics 7 (1936), as it
@@ -144,14 +152,14 @@ def digits(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
     The 17 grey levels of the original, 0 to 16, are spread over 0 to 255 as in the other image sets.
 
     Args:
-        seed: Integer, chooses the stratified split.
+        seed: Integer from 0, chooses the stratified split.
         test_fraction: Share of each class that is kept for the test, in (0, 1).
 
     Returns:
         A `Dataset`; `x` has shape `(n, 8, 8)`, uint8.
 
     Raises:
-        ValueError: If `test_fraction` is outside (0, 1).
+        ValueError: If `seed` or `test_fraction` is out of its range, or one side of the split would be empty.
         ImportError: If scikit-learn is missing (`pip install scikit-learn`).
 
     Source: Alpaydin & Kaynak, Optical recognition of handwritten digits (1998), as it ships with
@@ -274,7 +282,7 @@ def flowers(classes: int | None = None, size: int = 128, stand_in: bool = False)
 
     Source: Nilsback & Zisserman, Automated flower classification over a large number of classes (2008).
     """
-    if classes is not None and classes not in range(2, 16):
+    if classes is not None and not _is_integer(classes, 2, 15):
         raise ValueError(f"classes must be None or an integer from 2 to 15. Received: {classes=}")
     _check_size(size)
     try:
@@ -323,7 +331,7 @@ def iris_photos(
 
     Args:
         size: Side of the pictures in pixels, 8 to 256.
-        seed: Integer, chooses the stratified split.
+        seed: Integer from 0, chooses the stratified split.
         test_fraction: Share of each class that is kept for the test, in (0, 1).
         stand_in: Whether to return flowers drawn by the project where the photographs cannot be had.
 
@@ -331,7 +339,7 @@ def iris_photos(
         A `Dataset`; `x` has shape `(n, size, size, 3)`, uint8, and `groups_train` numbers the groups.
 
     Raises:
-        ValueError: If `size` or `test_fraction` is out of its range.
+        ValueError: If `size`, `seed` or `test_fraction` is out of its range, or one side of the split would be empty.
         DataUnavailable: If the file is not in the folder of `LIF_DATA` and `stand_in` is false.
         ChecksumError: If it is another file of that name.
         ImportError: If the photographs are there and pillow is missing (`pip install pillow`).
@@ -525,26 +533,43 @@ def _download(file, target):
     part = target.with_name(target.name + ".part")
     offline = os.environ.get("LIF_OFFLINE") == "1"
     reasons = ["LIF_OFFLINE=1 forbids downloads"] if offline else []
-    for url in () if offline else file.urls:
-        while True:
-            before = _size(part)
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _fetch(url, part)
-            except (OSError, http.client.HTTPException) as error:
-                if _size(part) > before:
-                    continue  # the connection broke on the way: go on from there
-                reasons.append(f"{url}: {error}")
-                break
-            received = file.digest(part)
-            if received == file.sha256:
-                os.replace(part, target)
-                return target
-            part.unlink()
-            if not before:
-                reasons.append(f"{url}: SHA-256 is {received}")
-                break  # else the old part was bad: once more from the start
+    if offline or not file.urls:
+        raise DataUnavailable(_how_to_get(file, target, reasons))
+    with _alone(target):
+        if target.is_file():  # another process has downloaded it in the meantime
+            return _verified(file, target)
+        for url in file.urls:
+            while True:
+                before = _size(part)
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    _fetch(url, part)
+                except (OSError, http.client.HTTPException) as error:
+                    if _size(part) > before:
+                        continue  # the connection broke on the way: go on from there
+                    reasons.append(f"{url}: {error}")
+                    break
+                received = file.digest(part)
+                if received == file.sha256:
+                    os.replace(part, target)
+                    return target
+                part.unlink()
+                if not before:
+                    reasons.append(f"{url}: SHA-256 is {received}")
+                    break  # else the old part was bad: once more from the start
     raise DataUnavailable(_how_to_get(file, target, reasons))
+
+
+@contextlib.contextmanager
+def _alone(target):
+    """Has other processes that want to download the same file wait, where the system can lock files."""
+    with contextlib.ExitStack() as stack:
+        if fcntl:
+            with contextlib.suppress(OSError):  # a folder that cannot be written is reported by the download
+                target.parent.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(open(target.with_name(target.name + ".lock"), "w"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _size(path):
@@ -566,8 +591,6 @@ def _fetch(url, part):
             start = 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
-        # Written at its own place, so that two processes that download at once do not spoil each other's
-        # bytes.
         with (
             open(part, "r+b" if start else "wb") as out,
             progress(total=total, initial=start, unit="B", unit_scale=True, desc=part.stem) as bar,
@@ -653,21 +676,33 @@ def _read_cifar10(path):
 
 
 def _read_cifar10_npz(path):
-    with np.load(path, allow_pickle=False) as file:
-        arrays = [file[name] for name in ("x_train", "y_train", "x_test", "y_test")]
-    x_train, y_train, x_test, y_test = arrays
-    is_right = (
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            x_train, y_train, x_test, y_test = (
+                file[name] for name in ("x_train", "y_train", "x_test", "y_test")
+            )
+    except Exception as error:  # a damaged file raises whatever its damage leads to
+        raise ChecksumError(
+            f"{path} is not CIFAR-10. Expected: arrays x_train, y_train, x_test and y_test in NumPy's .npz format. "
+            f"Received: {type(error).__name__}: {error}"
+        ) from error
+    y_train, y_test = y_train.ravel(), y_test.ravel()  # some have one column
+    has_pictures = x_train.dtype == x_test.dtype == np.uint8 and (
         (x_train.shape, x_test.shape) == ((50_000, 32, 32, 3), (10_000, 32, 32, 3))
-        and x_train.dtype == x_test.dtype == np.uint8
-        and np.array_equal(np.bincount(y_train), [5000] * 10)
-        and np.array_equal(np.bincount(y_test), [1000] * 10)
-        and np.allclose(x_train.mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
+    )
+    means = (x_train.mean((0, 1, 2)) / 255).round(4) if has_pictures else "not taken"
+    is_right = (
+        has_pictures
+        and np.array_equal(np.sort(y_train), np.repeat(np.arange(10), 5000))
+        and np.array_equal(np.sort(y_test), np.repeat(np.arange(10), 1000))
+        and np.allclose(means, [0.4914, 0.4822, 0.4465], atol=1e-4)
     )
     if not is_right:
         raise ChecksumError(
             f"{path} is not CIFAR-10. Expected: 50,000 + 10,000 pictures of 32 x 32 x 3 bytes, equally many of each "
-            "class, with training means 0.4914, 0.4822, 0.4465. "
-            f"Received: {x_train.shape} + {x_test.shape}, means {(x_train.mean((0, 1, 2)) / 255).round(4)}"
+            "class from 0 to 9, with training means 0.4914, 0.4822, 0.4465. "
+            f"Received: {x_train.dtype}{x_train.shape} + {x_test.dtype}{x_test.shape}, means {means}, "
+            f"labels {y_train.shape} + {y_test.shape}"
         )
     return x_train, y_train.astype("int32"), x_test, y_test.astype("int32")
 
@@ -725,8 +760,12 @@ def _groups(hashes, at_most):
     return groups
 
 
+def _is_integer(value, least, most=np.inf):
+    return isinstance(value, numbers.Integral) and least <= value <= most
+
+
 def _check_size(size, largest=128):
-    if size not in range(8, largest + 1):
+    if not _is_integer(size, 8, largest):
         raise ValueError(f"size must be an integer from 8 to {largest}. Received: {size=}")
 
 
@@ -741,7 +780,9 @@ def _split_rows(y, groups, seed, test_fraction):
 
     The rows of a group are of one class.
     """
-    if not 0 < test_fraction < 1:
+    if not _is_integer(seed, 0):
+        raise ValueError(f"seed must be an integer >= 0. Received: {seed=}")
+    if not (isinstance(test_fraction, numbers.Real) and 0 < test_fraction < 1):
         raise ValueError(f"test_fraction must be between 0 and 1, exclusive. Received: {test_fraction=}")
     rng = np.random.default_rng(seed)
     wanted = {label: round(test_fraction * np.sum(y == label)) for label in np.unique(y)}
@@ -752,6 +793,10 @@ def _split_rows(y, groups, seed, test_fraction):
         if len(rows) <= wanted[label]:
             is_test[rows] = True
             wanted[label] -= len(rows)
+    if is_test.all() or not is_test.any():
+        raise ValueError(
+            f"test_fraction must leave examples for training and for the test. Received: {test_fraction=}, of {len(y)}"
+        )
     order = rng.permutation(len(y))
     return order[~is_test[order]], order[is_test[order]]
 

@@ -5,6 +5,7 @@ nothing. `checks` are this project's own tests of its numbers: one outside its b
 """
 
 import json
+import math
 from pathlib import Path
 
 from .results import lookup
@@ -24,20 +25,30 @@ def load(root):
     """The ledger of a checkout: `{"claims": [...], "checks": [...]}`.
 
     Raises:
-        ValueError: an entry lacks a key or has one too many, an id comes twice, or a band is not `[low, high]`.
+        ValueError: the file or an entry lacks a key or has one too many, a key or an id comes twice, a band is not
+            `[low, high]`, or an interval is not in (0, 1).
+        ImportError: PyYAML is missing (`pip install pyyaml`).
     """
-    import yaml  # comes with the book's packages, not with the module's own
-
-    ledger = yaml.safe_load((Path(root) / "results" / "claims.yml").read_text(encoding="utf-8"))
+    path = Path(root) / "results" / "claims.yml"
+    ledger = _read_yaml(path)
+    parts = ledger if isinstance(ledger, dict) else {}
+    if set(parts) != {"claims", "checks"} or not all(isinstance(part, list) for part in parts.values()):
+        received = {name: type(part).__name__ for name, part in parts.items()} or ledger
+        raise ValueError(
+            f"{path} must hold two lists, claims and checks, and nothing else, received {received}"
+        )
     for claim in ledger["claims"]:
         _require(claim, _CLAIM_KEYS, {"qualify", "interval", "note"})
         for part in ("confirm", "qualify"):
             bands = claim.get(part, {})
-            if set(bands) - {"quick", "full"}:
+            if not isinstance(bands, dict) or set(bands) - {"quick", "full"}:
                 raise ValueError(
-                    f"{part} of {claim['id']} must have bands for quick and full, received {sorted(bands)}"
+                    f"{part} of {claim['id']} must have bands for quick and full, received {bands}"
                 )
             _bands(claim["id"], bands.values())
+        interval = claim.get("interval", 0.5)
+        if not (_is_number(interval) and 0 < interval < 1):
+            raise ValueError(f"interval of {claim['id']} must be a number in (0, 1), received {interval!r}")
     for check in ledger["checks"]:
         _require(check, _CHECK_KEYS, set())
         _bands(check["metric"], [check["quick"], check["full"]])
@@ -209,16 +220,51 @@ def _inside(value, band):
     return (low is None or low <= value) and (high is None or value <= high)
 
 
+def _read_yaml(path):
+    try:
+        import yaml  # comes with the book's packages, not with the module's own
+    except ModuleNotFoundError:
+        raise ImportError("the ledger needs the package PyYAML: pip install pyyaml") from None
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node, deep=False):
+            mapping = super().construct_mapping(node, deep)
+            if len(mapping) < len(node.value):  # YAML would keep the last
+                line = node.start_mark.line + 1
+                raise ValueError(
+                    f"{path} must name each key of an entry once, received one twice from line {line}"
+                )
+            return mapping
+
+    return yaml.load(path.read_text(encoding="utf-8"), Loader)
+
+
 def _require(entry, keys, optional):
+    if not isinstance(entry, dict):
+        raise ValueError(f"an entry of the ledger must be a mapping, received {entry!r}")
     missing, unknown = keys - set(entry), set(entry) - keys - optional
     if missing or unknown:
         name = entry.get("id") or entry.get("metric") or entry
         raise ValueError(
-            f"entry {name} of the ledger lacks {sorted(missing)}, and has unknown {sorted(unknown)}"
+            f"entry {name} of the ledger lacks {sorted(missing)}, and has unknown {sorted(unknown, key=str)}"
         )
 
 
 def _bands(name, bands):
     for band in bands:
-        if band is not None and not (isinstance(band, list) and len(band) == 2 and band != [None, None]):
-            raise ValueError(f"a band of {name} must be [low, high], or null for none, received {band}")
+        if band is not None and not _is_band(band):
+            raise ValueError(
+                f"a band of {name} must be [low, high], finite numbers with low <= high, one of which may be null, "
+                f"or null for none, received {band!r} (in YAML 1e-3 is a string, 1.0e-3 a number)"
+            )
+
+
+def _is_band(band):
+    if not isinstance(band, list) or len(band) != 2:
+        return False
+    ends = [end for end in band if end is not None]
+    return bool(ends) and all(map(_is_number, ends)) and ends == sorted(ends)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf

@@ -10,11 +10,18 @@ import base64
 import html
 import json
 import math
+import numbers
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from matplotlib import pyplot as plt
+
+try:
+    from matplotlib import pyplot as plt
+except ModuleNotFoundError:
+    raise ImportError(
+        "lif.plots needs the package matplotlib: pip install matplotlib (lif-book[chapters] brings it)"
+    ) from None
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
@@ -90,7 +97,8 @@ def traces(
         The axes.
 
     Raises:
-        ValueError: If shapes do not fit, or there are more than twelve units.
+        ValueError: If shapes do not fit, there are more than twelve units, a potential is not finite, or `threshold`
+            is neither `None` nor a finite number > 0.
 
     Example:
 
@@ -100,7 +108,13 @@ def traces(
     >>> plots.traces(potential[0], spikes[0]).get_ylabel()
     'potential'
     """
+    if threshold is not None and not (isinstance(threshold, numbers.Real) and 0 < threshold < math.inf):
+        raise ValueError(
+            f"Argument `threshold` must be None or a finite number > 0. Received: threshold={threshold!r}"
+        )
     potential = _one_example("potential", potential)
+    if not np.isfinite(potential).all():
+        raise ValueError("Argument `potential` must hold finite numbers. Received: NaN or infinity")
     if spikes is not None:
         spikes = _one_example("spikes", spikes)
         if spikes.shape != potential.shape:
@@ -168,7 +182,8 @@ def animate(activity: Mapping[str, ArrayLike], alt: str, seconds: float = 0.15) 
         An `Animation`; a step of 1,000 spiking units takes 170 bytes.
 
     Raises:
-        ValueError: If `alt` is empty, `seconds` is not positive, or the layers have different numbers of steps.
+        ValueError: If `alt` is empty, `seconds` is not positive, the layers have different numbers of steps, or a
+            number is not finite.
 
     Example:
 
@@ -189,6 +204,11 @@ def animate(activity: Mapping[str, ArrayLike], alt: str, seconds: float = 0.15) 
             "Argument `activity` must hold layers with one number of steps. "
             f"Received: { {name: y.shape for name, y in layers.items()} }"
         )
+    for name, y in layers.items():
+        if not np.isfinite(y).all():
+            raise ValueError(
+                f"Argument `activity` must hold finite numbers. Received: NaN or infinity in {name!r}"
+            )
     panels = [_panel(y, 320 if len(layers) <= 4 else 180) for y in layers.values()]
     last = steps.pop()
     data = {"steps": last, "milliseconds": round(1000 * seconds), "panels": panels}

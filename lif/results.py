@@ -39,7 +39,8 @@ def record(**numbers: Any) -> dict[str, Any]:
         A dict, name -> what was written.
 
     Raises:
-        ValueError: a number is not finite, or a sequence is empty.
+        ValueError: a number is not finite, nor are mean and sd of a sequence, a sequence is empty, or two keys of a
+            dict are one as strings.
         TypeError: a value is none of the above.
 
     Example:
@@ -181,9 +182,15 @@ def _entry(name, value):
         raise ValueError(f"{name} must hold at least one value, received an empty sequence")
     if not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in entry):
         return entry
-    values = np.array(entry, dtype=float)
-    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return {"mean": float(values.mean()), "sd": sd, "n": len(values), "values": entry}
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.array(entry, dtype=float)
+            mean, sd = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    except OverflowError:  # an integer larger than every float
+        mean = sd = math.inf
+    if not (math.isfinite(mean) and math.isfinite(sd)):
+        raise ValueError(f"{name} must have a finite mean and sd, received {value!r}")
+    return {"mean": mean, "sd": sd, "n": len(entry), "values": entry}
 
 
 def plain(name: str, value: Any, finite: bool = True) -> Any:
@@ -192,6 +199,8 @@ def plain(name: str, value: Any, finite: bool = True) -> Any:
     With `finite=False` NaN and infinities, which JSON lacks, become `{"float": "nan"}` and the like: see `restored`.
     """
     if isinstance(value, dict):
+        if len(set(map(str, value))) < len(value):
+            raise ValueError(f"{name} must have keys that differ as strings, received {list(value)}")
         return {str(key): plain(name, item, finite) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(name, item, finite) for item in value]

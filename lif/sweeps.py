@@ -1,10 +1,12 @@
 """Many runs of one function, seeds times settings, in parallel and each in a file: none is lost, none repeated."""
 
 import contextlib
+import copy
 import hashlib
 import itertools
 import json
 import re
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +39,8 @@ def sweep(
     Args:
         function: Takes a setting's values by name, and everything random in it from them (a `seed`). Returns numbers,
             strings, arrays or lists or dicts of these; what else it returns counts as a failure.
-        grid: Names and a list of values for each, of which all combinations are run; or a list of settings.
+        grid: Names and a list of values for each, of which all combinations are run; or a list of settings. Values
+            become what JSON makes of them: arrays and tuples become lists, and all keys of a dict strings.
         folder: Where the files go. Best one that all machines of a cluster share: where a worker cannot write into
             it, its results reach their files only when all the runs have ended.
         jobs: Runs at once; -1 for one on each core. Dask takes all of its client's threads, whatever stands here.
@@ -53,8 +56,11 @@ def sweep(
         word for it, NaN stands as `{"float": "nan"}`, and so do `"inf"` and `"-inf"`.
 
     Raises:
-        RuntimeError: If runs failed: names each setting, with the end of its traceback.
-        ValueError: If the grid holds no setting, a number in it is not finite, or the values of a name are no list.
+        RuntimeError: If runs failed: names each setting, with the end of its traceback. Or if a process of
+            `"loky"` died, killed for its memory perhaps, and the runs beside it with it: names the settings that have
+            no file.
+        ValueError: If the grid holds no setting, a number in it is not finite, or the values of a name are no list;
+            or if nothing can be written into `folder`.
         ImportError: If joblib is not installed (`pip install joblib`).
 
     Example:
@@ -68,12 +74,20 @@ def sweep(
     >>> [setting for setting, result in found][:3]
     [{'leak': 0.0, 'seed': 0}, {'leak': 0.0, 'seed': 1}, {'leak': 0.5, 'seed': 0}]
     """
-    import joblib
+    try:
+        import joblib
+    except ModuleNotFoundError:
+        raise ImportError(
+            "lif.sweep needs the package joblib: pip install joblib (lif-book[sweep] brings it)"
+        ) from None
+    from concurrent.futures.process import BrokenProcessPool  # joblib's error is one of these
 
     settings = _settings(grid)
     folder = Path(folder).absolute()  # workers were started elsewhere
     files = [folder / _file_name(setting) for setting in settings]
-    missing = [(s, f) for s, f in zip(settings, files, strict=True) if not f.exists()]
+    missing = {f: s for s, f in zip(settings, files, strict=True) if not f.exists()}
+    if missing:
+        _check_folder(folder)
 
     with progress(total=len(settings), initial=len(settings) - len(missing), unit="run") as bar:
 
@@ -86,11 +100,20 @@ def sweep(
                 bar.update(self.n_completed_tasks - self.moved)
                 self.moved = self.n_completed_tasks
 
-        with joblib.parallel_config(backend=backend, n_jobs=jobs):
-            # One run at a time: a worker that dies takes no others with it, and no core waits for a long batch.
-            runs = Parallel(batch_size=1)(joblib.delayed(_run)(function, *each) for each in missing)
+        try:
+            with joblib.parallel_config(backend=backend, n_jobs=jobs):
+                # One run at a time: a worker that dies takes no others with it, and no core waits for a long batch.
+                runs = Parallel(batch_size=1)(
+                    joblib.delayed(_run)(function, setting, file) for file, setting in missing.items()
+                )
+        except BrokenProcessPool as error:
+            left = [_in_words(setting) for file, setting in missing.items() if not file.exists()]
+            raise RuntimeError(
+                f"a process died, as one does that is killed or takes too much memory; {len(left)} of {len(settings)} "
+                f"runs have no file, the others are kept in {folder}\n" + "\n".join(left)
+            ) from error
     failures = []
-    for (setting, file), (run, failure) in zip(missing, runs, strict=True):
+    for (file, setting), (run, failure) in zip(missing.items(), runs, strict=True):
         if failure:
             failures.append(f"{_in_words(setting)}\n{failure}")
         elif not file.exists():  # the worker's disk is not ours
@@ -109,13 +132,25 @@ def _run(function, setting, file):
     """One run, and its file: `(run, None)`, or `(None, what went wrong)`."""
     start = time.perf_counter()
     try:
-        result = plain("result", function(**setting), finite=False)
+        result = plain("result", function(**copy.deepcopy(setting)), finite=False)
         run = {"setting": setting, "result": result, "seconds": time.perf_counter() - start}
-    except Exception:
+    except (Exception, SystemExit):
         return None, traceback.format_exc(limit=-3).rstrip()
     with contextlib.suppress(OSError):  # a machine without that folder: the run is written at home
         write(file, dumps(run))
     return run, None
+
+
+def _check_folder(folder):
+    """Finds out before hours of runs whether their files can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"Argument `folder` must be a folder that can be written into. Received: folder={str(folder)!r} ({error})"
+        ) from error
 
 
 def _settings(grid):
@@ -141,5 +176,6 @@ def _in_words(setting):
 def _file_name(setting):
     """The setting for the eye, as far as it fits, and a key made of all of it, whatever the order of its names."""
     key = hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()[:12]
-    words = re.sub(r"[^\w.=-]+", "_", _in_words(setting))[:80]
+    words = re.sub(r"[^\w.=-]+", "_", _in_words(setting))
+    words = words.encode()[:80].decode(errors="ignore")  # file systems count bytes
     return f"{words}-{key}.json"

@@ -1,14 +1,17 @@
 """Loaders: where files are looked for, what is done with wrong ones, downloads that break, and the real data."""
 
+import contextlib
 import gzip
 import hashlib
 import http.server
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +53,14 @@ def real_data(monkeypatch):
 
 
 class Host:
-    """A web server on this machine. `break_after`: bytes sent before it hangs up, once for each entry."""
+    """A web server on this machine.
+
+    `break_after`: bytes sent before it hangs up, once for each entry. `pause`: seconds before each twentieth.
+    """
 
     def __init__(self):
         self.files, self.requests, self.break_after, self.resumes = {}, [], [], True
+        self.pause = 0
         host = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,7 +77,11 @@ class Host:
                 self.send_header("Content-Length", str(len(body) - start))
                 self.end_headers()
                 end = start + host.break_after.pop(0) if host.break_after else None
-                self.wfile.write(body[start:end])
+                sent = body[start:end]
+                step = len(body) // 20 if host.pause else len(body)
+                for piece in range(0, len(sent), step):
+                    time.sleep(host.pause)
+                    self.wfile.write(sent[piece : piece + step])
 
             def log_message(self, *args):
                 pass
@@ -97,7 +108,7 @@ def file(host):
 
 
 def files_in(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
 # -- the order of look-up ------------------------------------------------------------------------------------
@@ -235,6 +246,41 @@ def test_an_interrupted_download_keeps_its_part_only(file, host, places, monkeyp
     with pytest.raises(KeyboardInterrupt):
         datasets._locate(file)
     assert files_in(places[1]) == ["thing.bin.part"]
+
+
+LOCATE_WHEN_TOLD = """
+import importlib, sys, types
+sys.modules["d"] = package = types.ModuleType("d")  # `import lif` itself would load Keras
+package.__path__ = [sys.argv[1]]
+datasets = importlib.import_module("d.datasets")
+print("ready", flush=True)
+input()
+print(datasets._locate(datasets._File("thing.bin", sys.argv[2], (sys.argv[3],), ("things",)))[0])
+"""
+
+
+@pytest.mark.skipif(datasets.fcntl is None, reason="no locks of files here")
+@pytest.mark.parametrize("left", [0, 30_000])
+@pytest.mark.parametrize("resumes", [True, False])
+def test_processes_that_want_the_same_file_download_it_once(file, host, places, resumes, left):
+    """If this fails, chapters built at the same time take each other's half of a download away, and one dies."""
+    host.resumes, host.pause = resumes, 0.05
+    target = places[1] / "things" / "thing.bin"
+    target.parent.mkdir(parents=True)
+    if left:
+        target.with_name("thing.bin.part").write_bytes(BODY[:left])
+    folder = str(Path(datasets.__file__).parent)
+    command = [sys.executable, "-c", LOCATE_WHEN_TOLD, folder, file.sha256, *file.urls]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=120) for process in processes]
+    assert [out for out, _ in said] == [f"{target}\n"] * 2, said
+    assert target.read_bytes() == BODY and files_in(places[1]) == ["thing.bin"]
+    assert len(host.requests) == 1
 
 
 def test_data_unavailable_says_what_to_do(places, monkeypatch):
@@ -422,6 +468,50 @@ def test_cifar10_npz_is_checked(places):
         datasets.cifar10(stand_in=True)
 
 
+def npz(**arrays):
+    out = io.BytesIO()
+    np.savez(out, **arrays)
+    return out.getvalue()
+
+
+ARRAYS = {name: np.zeros((5, 4, 4, 3), "uint8") for name in ("x_train", "y_train", "x_test", "y_test")}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"junk",
+        npz(**ARRAYS)[:900],
+        npz(x=np.zeros(3)),
+        npz(**ARRAYS | {"x_train": np.zeros(3, "uint8")}),
+        npz(**ARRAYS | {"x_train": np.array("text"), "y_test": np.array(["text"])}),
+    ],
+    ids=["empty", "junk", "truncated", "names", "ranks", "text"],
+)
+def test_a_cifar10_npz_that_is_damaged_is_named(places, content):
+    """If this fails, who has a broken file reads `BadZipFile` or `KeyError`, and not which file it is."""
+    (places[0] / "cifar10.npz").write_bytes(content)
+    with pytest.raises(ChecksumError, match="cifar10.npz is not CIFAR-10. Expected: .* Received: "):
+        datasets.cifar10()
+
+
+def test_labels_of_cifar10_npz_may_stand_in_a_column_and_not_be_negative(places, monkeypatch):
+    """If this fails, the file that Keras' own loader leads to is refused, or wrong labels are an unnamed error."""
+    arrays = {"x_train": np.full((50_000, 32, 32, 3), (125, 122, 113), "uint8")}
+    for channel, share in enumerate((0.31, 0.96, 0.86)):  # to the published means
+        arrays["x_train"][: int(50_000 * share), ..., channel] += 1
+    arrays |= {"x_test": np.zeros((10_000, 32, 32, 3), "uint8")}
+    arrays |= {"y_train": np.arange(50_000)[:, None] % 10, "y_test": np.arange(10_000)[:, None] % 10}
+    monkeypatch.setattr(np, "load", lambda *args, **kwargs: contextlib.nullcontext(arrays))
+    (places[0] / "cifar10.npz").write_bytes(b"")
+    data = datasets.cifar10()
+    assert data.y_train.shape == (50_000,) and data.y_test.tolist() == list(range(10)) * 1000
+    arrays["y_test"] = arrays["y_test"] - 1
+    with pytest.raises(ChecksumError, match="cifar10.npz is not CIFAR-10.*each class from 0 to 9"):
+        datasets.cifar10()
+
+
 def test_arrays_with_objects_are_never_unpickled(places):
     np.savez(places[0] / "cifar10.npz", x_train=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
@@ -464,6 +554,28 @@ def test_iris_and_digits_are_the_published_tables():
 def test_a_bad_test_fraction_is_named(test_fraction):
     with pytest.raises(ValueError, match="test_fraction must be between 0 and 1.*Received: test_fraction="):
         datasets.iris(test_fraction=test_fraction)
+
+
+@pytest.mark.parametrize("test_fraction", [1e-9, 0.999, "half"])
+def test_a_split_without_one_side_is_refused(test_fraction):
+    """If this fails, a network is trained or tested on no example at all."""
+    with pytest.raises(ValueError, match=f"test_fraction must .*Received: test_fraction={test_fraction!r}"):
+        datasets.iris(test_fraction=test_fraction)
+
+
+@pytest.mark.parametrize("seed", [1.5, -1, None, "0"])
+def test_a_bad_seed_is_named(seed):
+    """If this fails, the error is NumPy's, or two calls with the same arguments split differently."""
+    with pytest.raises(ValueError, match=f"seed must be an integer >= 0. Received: seed={seed!r}"):
+        datasets.iris(seed=seed)
+
+
+@pytest.mark.parametrize("arguments", [{"classes": 2.0}, {"classes": np.array([2, 3])}, {"size": 16.0}])
+def test_arguments_of_flowers_that_are_no_integers_are_named(arguments):
+    """If this fails, the user reads that a float cannot be interpreted as an integer, and not which one."""
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=re.escape(f"Received: {name}={value!r}")):
+        datasets.flowers(**arguments, stand_in=True)
 
 
 @pytest.mark.parametrize("arguments", [{"classes": 1}, {"classes": 16}, {"size": 129}, {"size": 0}])

@@ -1,6 +1,7 @@
 """The ledger: verdicts are computed by one rule, and its file is sound."""
 
 import re
+import sys
 
 import pytest
 
@@ -111,6 +112,65 @@ ENTRY = "{id: a, source: s, claim: c, chapter: 09-t, metric: m, confirm: {quick:
 def test_a_ledger_that_is_not_sound_is_refused(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
         ledger.load(written(tmp_path, text))
+
+
+CHECK = "{chapter: 09-t, metric: m, quick: [0, 1], full: null, why: w}"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "claims.yml must hold two lists, claims and checks.*received None"),
+        ("claims: []", "must hold two lists.*received .'claims': 'list'."),
+        ("claims: []\nchecks:", "must hold two lists.*'checks': 'NoneType'"),
+        ("claims: []\nchecks: []\nclaim: []", "must hold two lists.*'claim': 'list'"),
+        ("claims: [a]\nchecks: []", "an entry of the ledger must be a mapping, received 'a'"),
+        (f"claims: []\nchecks: [[{CHECK}]]", "an entry of the ledger must be a mapping, received"),
+        (
+            f"claims: [{ENTRY.replace('{quick: [0, 1]}', 'null')}]\nchecks: []",
+            "confirm of a must have bands.*None",
+        ),
+        (
+            f"claims: [{ENTRY.replace('metric: m', 'metric: m, metric: n')}]\nchecks: []",
+            "each key .* once.*line 1",
+        ),
+        *(
+            (
+                f"claims: [{ENTRY.replace('[0, 1]', band)}]\nchecks: []",
+                rf"a band of a must be .low, high.*{received}",
+            )
+            for band, received in [
+                ("[1e-3, 1]", "'1e-3', 1"),
+                ("[true, 1]", "True, 1"),
+                ("[.nan, 1]", "nan, 1"),
+                ("[0, .inf]", "0, inf"),
+                ("[1, 0]", "1, 0"),
+            ]
+        ),
+        (
+            f"claims: []\nchecks: [{CHECK.replace('[0, 1]', '[2, 1]')}]",
+            "a band of m must be .low, high.*2, 1",
+        ),
+        *(
+            (
+                f"claims: [{ENTRY.replace('metric', f'interval: {value}, metric')}]\nchecks: []",
+                "interval of a must be",
+            )
+            for value in ("90", "1", "true", "null", "9e-1", ".nan")
+        ),
+    ],
+)
+def test_a_ledger_with_a_slip_of_the_pen_is_refused(tmp_path, text, message):
+    """If this fails, a claim is judged by a band that nobody wrote, or hours later by an error without a name."""
+    with pytest.raises(ValueError, match=message):
+        ledger.load(written(tmp_path, text))
+
+
+def test_without_yaml_the_way_to_get_it_is_named(tmp_path, monkeypatch):
+    """If this fails, the user must know that the module `yaml` comes with a package of another name."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ImportError, match="pip install pyyaml"):
+        ledger.load(written(tmp_path, "claims: []\nchecks: []"))
 
 
 def test_a_claim_is_shown_with_value_band_and_verdict(tmp_path):

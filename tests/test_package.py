@@ -1,6 +1,7 @@
 """What `pip install` brings: a wheel with types, and an import that asks for nothing but Keras and NumPy."""
 
 import inspect
+import os
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,47 @@ def test_the_module_is_imported_without_what_only_the_book_needs():
     done = subprocess.run([sys.executable, "-c", IMPORT_WITHOUT], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+IMPORT_ABSENT = """
+import importlib, sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in sys.argv[2:]:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+importlib.import_module(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "absent", "hint"),
+    [
+        (
+            "lif",
+            ["tensorflow"],
+            'needs a backend of Keras: pip install "lif-book[tensorflow]", or set KERAS_BACKEND',
+        ),
+        ("lif.plots", ["matplotlib"], "lif.plots needs the package matplotlib: pip install matplotlib"),
+        (
+            "lif.illustrations",
+            ["anywidget", "traitlets"],
+            "lif.illustrations needs the package anywidget: pip install anywidget",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_with_the_way_to_get_it(module, absent, hint, tmp_path):
+    """If this fails, the user reads that there is no module of some name, and must guess what to install."""
+    environment = os.environ | {
+        "KERAS_HOME": str(tmp_path),
+        "KERAS_BACKEND": "jax" if module != "lif" else "tensorflow",
+    }
+    command = [sys.executable, "-c", IMPORT_ABSENT, module, *absent]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert hint in done.stderr.splitlines()[-1], done.stderr
 
 
 def public():

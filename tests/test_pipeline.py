@@ -13,6 +13,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+import book
+import chapters
 import execute
 import render
 from chapters import empty
@@ -196,6 +198,55 @@ def test_what_a_chapter_depends_on(project):
         "illustrated": both,
         "modes.js": both,
     }
+
+
+def test_data_are_seen_through_links(tmp_path, monkeypatch):
+    """If this fails, a chapter stays on its stand-in after the data have come, or a link stops every build."""
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    for folder in (data, elsewhere):
+        folder.mkdir()
+    (data / "gone.gz").symlink_to(tmp_path / "nothing")
+    (data / "mnist").symlink_to(elsewhere)
+    (elsewhere / "circle").symlink_to(data)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LIF_DATA", "~/data")
+    monkeypatch.setenv("LIF_CACHE", str(tmp_path / "cache"))
+    assert execute._data_in_reach() == []
+    (elsewhere / "mnist.gz").write_text("data")
+    (elsewhere / "mnist.gz.lock").write_text("")  # no loader reads it
+    assert execute._data_in_reach() == [["mnist.gz", 4]]
+
+
+def test_outside_of_git_nobody_knows_whether_there_are_changes(tmp_path, monkeypatch):
+    """If this fails, a run from an unpacked archive says that its commit is unknown and was changed."""
+    (tmp_path / "requirements.txt").write_text("")
+    monkeypatch.setattr(execute, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "none"))
+    tree = execute._tree()
+    assert (tree["commit"], tree["uncommitted_changes"]) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["bild"], ["build", "now"], ["new"], ["serve", "abc"], ["serve", "80", "81"], ["headline", "x"]],
+)
+def test_wrong_arguments_show_how_to_call(arguments, capsys):
+    """If this fails, a slip of the pen is answered by a traceback."""
+    handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        with pytest.raises(SystemExit) as ended:
+            book.main(arguments)
+    finally:
+        for kind, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
+            signal.signal(kind, handler)
+    assert ended.value.code == 2 and capsys.readouterr().err == book.__doc__ + "\n"
+
+
+@pytest.mark.parametrize("stem", ["../05-title", "05 title", "", "05-title.ipynb"])
+def test_a_chapter_gets_a_name_that_the_book_can_hold(stem):
+    """If this fails, a chapter is written outside of its folder, or under a name that the cache cannot tell apart."""
+    with pytest.raises(SystemExit, match="name must consist of letters"):
+        chapters.new(stem)
 
 
 def test_a_failing_chapter_is_reported_and_kept(project):

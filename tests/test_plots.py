@@ -82,6 +82,16 @@ def test_traces_show_potentials_and_the_spikes_on_them():
         (lambda: plots.animate({"a": SPIKES}, alt="x", seconds=0), "seconds"),
         (lambda: plots.animate({"a": SPIKES, "b": SPIKES[:2]}, alt="x"), "activity"),
         (lambda: plots.animate({}, alt="x"), "activity"),
+        (lambda: plots.animate({"a": SPIKES, "b": SPIKES * np.nan}, alt="x"), "`activity`.*finite.*'b'"),
+        (lambda: plots.animate({"a": SPIKES - np.inf}, alt="x"), "`activity`.*finite.*'a'"),
+        (lambda: plots.traces(SPIKES + np.inf), "`potential`.*finite"),
+        *(
+            (
+                lambda threshold=threshold: plots.traces(SPIKES, threshold=threshold),
+                "`threshold`.*None or a finite",
+            )
+            for threshold in (0, -1.0, np.inf, np.nan, "1", [1.0, 1.0])
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_by_name(call, named):

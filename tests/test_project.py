@@ -1,6 +1,7 @@
 """The files around the book: one address, one lock, notebooks in one form, nothing of one machine."""
 
 import re
+import shutil
 import subprocess
 import tomllib
 from importlib.metadata import version
@@ -151,3 +152,18 @@ def test_the_readme_table_shows_the_recorded_values():
     assert "| [MNIST, dense network](chapters/04-mnist.ipynb) | 98.12 ± 0.15 % | 5 |" in table
     assert "LIF policy](chapters/23-control.ipynb) | 499.6 ± 0.8 | 5 |" in table
     assert table.startswith("before\n") and table.endswith("\nafter\n") and "old" not in table
+
+
+def test_what_a_build_of_the_package_leaves_is_not_kept(tmp_path):
+    """If this fails, `git add .` takes a wheel along, or `make clean` leaves what the next wheel would be made of."""
+    names = ["build/lib/lif/old.py", "dist/lif.whl", "lif_book.egg-info/PKG-INFO"]
+    ignored = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True)
+    if ignored.returncode < 128:  # else not a git checkout
+        assert ignored.stdout.split() == names
+    if shutil.which("make"):
+        shutil.copy(ROOT / "Makefile", tmp_path)
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True)
+            (tmp_path / name).write_text("")
+        subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["Makefile", "dist"]

@@ -85,6 +85,21 @@ def test_other_values_are_refused(run_file):
         results.record(model=object())
 
 
+@pytest.mark.parametrize("value", [[1e308] * 3, [10**400], [1e200, -1e200]])
+def test_a_sequence_without_a_finite_mean_and_sd_is_refused_by_name(run_file, value):
+    """If this fails, the error comes from JSON or NumPy, and nobody knows which of a chapter's numbers it was."""
+    with pytest.raises(ValueError, match="loss must have a finite mean and sd, received"):
+        results.record(loss=value)
+    assert not run_file.exists()
+
+
+@pytest.mark.parametrize("value", [{1: "a", "1": "b"}, [{"deep": {None: 1, "None": 2}}]])
+def test_keys_that_become_equal_as_strings_are_refused(run_file, value):
+    """If this fails, one of two results is lost without a word."""
+    with pytest.raises(ValueError, match="curve must have keys that differ as strings, received"):
+        results.record(curve=value)
+
+
 def test_outside_the_pipeline_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("LIF_CHAPTER", "LIF_PROFILE", "LIF_RESULTS"):

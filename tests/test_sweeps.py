@@ -1,7 +1,10 @@
 """Sweeps: what a user relies on when runs take hours. Nothing is lost, nothing repeated."""
 
 import json
+import os
+import signal
 import sys
+import time
 
 import joblib
 import numpy as np
@@ -209,3 +212,79 @@ def test_without_tqdm_there_is_no_bar_and_no_harm(monkeypatch):
     with progress.progress(total=3) as bar:
         bar.update(3)
     assert list(progress.progress(range(3), desc="counting")) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("place", ["a file", "a file/runs", "/proc"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_run(tmp_path, place):
+    """If this fails, a night's runs are made, and lost when they are to be written."""
+    (tmp_path / "a file").write_text("")
+    called = []
+    with pytest.raises(
+        ValueError, match=f"`folder` must be a folder that can be .*Received: folder='.*{place}'"
+    ):
+        lif.sweep(lambda seed: called.append(seed), {"seed": [0]}, tmp_path / place)
+    assert not called
+
+
+def test_a_long_setting_in_any_script_has_a_file(tmp_path):
+    """If this fails, a file system that takes 255 bytes refuses the name of 80 letters of three bytes each."""
+    settings = [{"name": letter * 100} for letter in "\u6f22\U00020000a"]
+    assert [name for _, name in lif.sweep(lambda name: name, settings, tmp_path)] == [
+        s["name"] for s in settings
+    ]
+    assert all(len(os.fsencode(file.name)) < 120 for file in tmp_path.iterdir())
+
+
+def test_a_run_cannot_change_its_setting(tmp_path):
+    """If this fails, a file says that a result belongs to another setting, and the next call does not know it."""
+
+    def consuming(sizes):
+        return [sizes.pop() for _ in range(len(sizes))]
+
+    expected = [({"sizes": [1, 2]}, [2, 1])]
+    assert lif.sweep(consuming, [{"sizes": [1, 2]}], tmp_path) == expected
+    (file,) = tmp_path.iterdir()
+    assert json.loads(file.read_text())["setting"] == {"sizes": [1, 2]}
+
+
+def test_a_run_that_exits_is_a_failure_like_any_other(tmp_path):
+    """If this fails, a `sys.exit` in one run ends the program, and the other runs with it."""
+
+    def leaving(leak, seed):
+        return sys.exit("enough") if seed == 0 else noisy(leak, seed)
+
+    with pytest.raises(RuntimeError, match="(?s)2 of 6 runs failed.*leak=0.1, seed=0\n.*SystemExit: enough"):
+        lif.sweep(leaving, GRID, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_a_process_that_is_killed_is_reported_with_the_settings_that_are_left(tmp_path):
+    """If this fails, who runs out of memory reads joblib's error, and not which settings are to be tried again."""
+    folder = str(tmp_path)
+
+    def killed(seed):
+        if seed == 1:
+            while not any(name.endswith(".json") for name in os.listdir(folder)):
+                time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return seed
+
+    with pytest.raises(RuntimeError, match="(?s)a process died.*have no file.*kept in.*\nseed=1") as error:
+        lif.sweep(killed, {"seed": [0, 1]}, tmp_path, jobs=2)
+    assert "seed=0" not in str(error.value)
+    assert lif.sweep(lambda seed: -seed, {"seed": [0, 1]}, tmp_path) == [({"seed": 0}, 0), ({"seed": 1}, -1)]
+
+
+def test_a_setting_that_comes_twice_is_run_once(tmp_path):
+    """If this fails, hours go into a result that is there already."""
+    called = []
+    found = lif.sweep(lambda seed: called.append(seed) or seed, {"seed": [0, 1, 0]}, tmp_path)
+    assert called == [0, 1] and [seed for _, seed in found] == [0, 1, 0]
+
+
+def test_without_joblib_the_way_to_get_it_is_named(tmp_path, monkeypatch):
+    """If this fails, who has the layers alone must guess what to install."""
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(ImportError, match="lif.sweep needs the package joblib: pip install joblib"):
+        lif.sweep(noisy, GRID, tmp_path)

@@ -10,6 +10,7 @@ python tools/book.py serve                 shows the built book at 127.0.0.1:800
 import fcntl
 import functools
 import http.server
+import inspect
 import os
 import signal
 import sys
@@ -87,7 +88,7 @@ def full(stems):
         executed, run = execute.execute(path, "full")
         if run["numbers"].get("source") != "real":
             raise SystemExit(f"{path.stem}: a full run needs real data; nothing was recorded")
-        if run["provenance"]["uncommitted_changes"]:
+        if run["provenance"]["uncommitted_changes"] is True:
             print("  Note: the checkout has uncommitted changes, and the record says so.")
         chapters.save(executed, BUILD / "full" / path.name)
         results.write(RESULTS / "full" / f"{path.stem}.json", results.dumps(run))
@@ -129,20 +130,24 @@ def main(arguments):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     commands = {
         "build": build,
-        "full": full,
+        "full": lambda *stems: full(stems),
         "headline": headline.update,
         "new": chapters.new,
         "serve": serve,
     }
-    if not arguments or arguments[0] not in commands:
-        raise SystemExit(__doc__)
-    command, rest = commands[arguments[0]], arguments[1:]
+    command, rest = (commands.get(arguments[0]) if arguments else None), arguments[1:]
+    try:
+        rest = [int(port) for port in rest] if command is serve else rest
+        inspect.signature(command).bind(*rest)
+    except (TypeError, ValueError):  # no such command, or not with these arguments
+        print(__doc__, file=sys.stderr)
+        raise SystemExit(2) from None
     os.chdir(ROOT)
     try:
         if command is serve:
-            return serve(*map(int, rest))
+            return serve(*rest)
         with alone():
-            command(rest) if command is full else command(*rest)
+            command(*rest)
     except execute.ChapterFailed as failure:
         raise SystemExit(f"\n{failure}") from None
     except KeyboardInterrupt:

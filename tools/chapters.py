@@ -1,5 +1,7 @@
 """The form of a chapter's file: the cells each begins with, no outputs, stable cell ids."""
 
+import re
+
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -14,6 +16,8 @@ PARAMETERS = 'profile = "quick"'
 
 def new(stem):
     """Writes an empty chapter, `chapters/<stem>.ipynb`."""
+    if not re.fullmatch(r"[\w-]+", stem):
+        raise SystemExit(f"A chapter's name must consist of letters, digits, - and _. Received: {stem!r}")
     path = ROOT / "chapters" / f"{stem}.ipynb"
     if path.exists():
         raise SystemExit(f"{path.relative_to(ROOT)} exists already")

@@ -135,11 +135,10 @@ def _today():
 
 def _tree():
     """Which state of the project this is."""
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(
-            _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
-        ),
+        "uncommitted_changes": changes if changes == "unknown" else bool(changes),
         "lock_sha256": hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest(),
     }
 
@@ -167,13 +166,18 @@ def _inputs(stem, profile, code):
 
 def _data_in_reach():
     """Names and sizes of the data files a loader would find: cheap, and it changes when a file comes or goes."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lif-book"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "lif-book"
     folders = [os.environ.get("LIF_DATA"), os.environ.get("LIF_CACHE") or cache]
-    found = []
+    found, seen = [], set()
     for folder in filter(None, folders):
-        for parent, names, files in os.walk(folder):
+        for parent, names, files in os.walk(Path(folder).expanduser(), followlinks=True):
+            if os.path.realpath(parent) in seen:  # links may lead round in a circle
+                names.clear()
+                continue
+            seen.add(os.path.realpath(parent))
             names.sort()
-            found += [[name, os.path.getsize(os.path.join(parent, name))] for name in sorted(files)]
+            paths = [Path(parent, name) for name in sorted(files) if not name.endswith((".lock", ".part"))]
+            found += [[path.name, path.stat().st_size] for path in paths if path.exists()]
     return found
 
 

@@ -9,6 +9,13 @@ Each is an anywidget: the last line of a cell shows it, and its parameters are t
 `import lif` does not load them: they need `anywidget`, which the layers do not.
 """
 
+try:
+    import anywidget  # noqa: F401
+except ModuleNotFoundError:
+    raise ImportError(
+        "lif.illustrations needs the package anywidget: pip install anywidget (lif-book[chapters] brings it)"
+    ) from None
+
 from .credit import Credit
 from .encoding import Encoding
 from .handwriting import Handwriting
