@@ -7,6 +7,7 @@ number of steps.
 
 import functools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import keras
@@ -129,6 +130,17 @@ def _python_scan(step, carry, sequences, collected, reverse):
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}
 
 
+def kernels_for(x: Tensor) -> ModuleType | None:
+    """`lif.kernels`, where PyTorch has `x` on a graphics processor, in float32 at most, and Triton is installed."""
+    if BACKEND != "torch" or not x.is_cuda or x.element_size() > 4:
+        return None
+    try:
+        from . import kernels
+    except ImportError:
+        return None
+    return kernels
+
+
 def compiled_once(*constants: str) -> Callable[[Callable], Callable]:
     """Decorator that lets JAX compile a function once for each value of the arguments named, and not at each call.
 
@@ -186,6 +198,11 @@ def _torch_custom_gradient(function, *tensors):
 
         @staticmethod
         def backward(ctx, *gradients):
+            if torch.is_grad_enabled():  # no graph leads through what the backward pass closes over
+                raise NotImplementedError(
+                    "With PyTorch the layers and functions of lif have no second derivative: create_graph=True cannot "
+                    "be had. TensorFlow has it."
+                )
             return ctx.backward_function(*gradients)
 
     return Custom.apply(*tensors)

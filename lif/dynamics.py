@@ -34,7 +34,16 @@ from typing import NamedTuple
 
 from keras import backend, ops
 
-from .backend import Tensor, batch_first, compiled_once, custom_gradient, gate, scan, with_pullback
+from .backend import (
+    Tensor,
+    batch_first,
+    compiled_once,
+    custom_gradient,
+    gate,
+    kernels_for,
+    scan,
+    with_pullback,
+)
 
 RESETS = ("zero", "subtract", "none")
 
@@ -101,14 +110,15 @@ def lif(
         kernel, before = more[len(masks) :][: len(kernels)], more[len(masks) + len(kernels) :]
         zeros = ops.zeros_like(as_state(x[:, 0]))
         start = before or at_rest(zeros, bool(kernel), rule.refractory, bool(masks))
-        potential, is_open, after = _simulate(x, leak, kernel, rule, mask, start)
+        simulate, backpropagate = _loops(x, rule, kernel, mask is not None, leak_gradient)
+        potential, is_open, after = simulate(x, leak, kernel, rule, mask, start)
         spikes = batch_first(_and(is_open, potential >= rule.threshold))
         poison = _poison(x, mask, leak, *kernel, *before[:1])
         outputs = (spikes, batch_first(potential)) if return_potential else (spikes,)
 
         def backward(*gradients):
             e, after_gradient = gradients[: len(outputs)], gradients[len(outputs) :]
-            x_gradient, leak_gradients, start_gradient = _backpropagate(
+            x_gradient, leak_gradients, start_gradient = backpropagate(
                 e, potential, is_open, leak, kernel, rule, leak_gradient, start, after_gradient
             )
             kernel_gradient = [
@@ -421,6 +431,14 @@ def alpha_synapse(
     state = tuple(ops.convert_to_tensor(y) for y in (first, second))
     (first, second), (output,) = scan(step, state, (x,))
     return batch_first(output), first, second
+
+
+def _loops(x, rule, recurrent, masked, leak_gradient):
+    """The loops forward and backward: those below, or on a graphics processor the kernels that stand for them."""
+    kernels = None if recurrent else kernels_for(x)
+    if kernels and kernels.trusted(x.device, rule, masked, leak_gradient):
+        return kernels.simulate, kernels.backpropagate
+    return _simulate, _backpropagate
 
 
 def _simulate(x, leak, kernel, rule, mask, state):

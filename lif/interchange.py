@@ -17,17 +17,16 @@ to be scaled. This is also how snnTorch and SpikingJelly write theirs, and 0.1 m
 """
 
 import math
-import os
 import re
 from collections.abc import Callable
 from os import PathLike
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, chained, is_number
+from .results import whole
 
 Graph: TypeAlias = Any  # a nir.NIRGraph; the package is imported where it is needed
 
@@ -113,19 +112,9 @@ def to_nir(
         layers = layers[writer.add(*layers[:2]) :]
     graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt})
     if path is not None:
-        _write(nir, path, graph)
+        with whole(path) as part:
+            nir.write(part, graph)
     return graph
-
-
-def _write(nir, path, graph):
-    """The file appears when it is whole; one that was there before is kept until then."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        nir.write(part, graph)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _check_step(dt):

@@ -567,6 +567,16 @@ def refuse_hidden(model, kinds, seen):
             )
 
 
+def refuse_shared(layers):
+    """Refuses neurons that a model uses at two places."""
+    for layer in layers:
+        if layers.count(layer) > 1:
+            raise ValueError(
+                "Each layer of neurons in argument `model` must be used once, since neurons at two places are not the "
+                f"same neurons. Received: {layer.name!r}, which is used {layers.count(layer)} times"
+            )
+
+
 def chained(model):
     """Layer -> its output, for a model that is a chain of layers from one input to one output."""
     first, *others = nodes(model)

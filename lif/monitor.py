@@ -11,7 +11,16 @@ from numpy.typing import ArrayLike
 
 from .coarse import CoarseLIF
 from .encoders import _TimeEncoder
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, nodes, outputs_in, refuse_hidden, unfolded
+from .layers import (
+    LIF,
+    LeakyIntegrator,
+    RecurrentLIF,
+    nodes,
+    outputs_in,
+    refuse_hidden,
+    refuse_shared,
+    unfolded,
+)
 from .soft import SoftNeuron
 
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -52,12 +61,7 @@ def _spikes(model, x, also=()):
     found = outputs_in(model)
     refuse_hidden(model, (LIF, CoarseLIF), found)
     used = [layer for node in nodes(model) for layer in unfolded(node) if isinstance(layer, LIF | CoarseLIF)]
-    twice = next((layer for layer in used if used.count(layer) > 1), None)
-    if twice:
-        raise ValueError(
-            "Each layer of neurons in argument `model` must be used once, since neurons at two places are not the same "
-            f"neurons. Received: {twice.name!r}, which is used {used.count(twice)} times"
-        )
+    refuse_shared(used)
     outputs = {layer.name: found[layer] for layer in used}
     if not outputs:
         raise ValueError(

@@ -5,6 +5,7 @@ The pipeline (`tools/book.py`) says through three environment variables which ru
 """
 
 import base64
+import contextlib
 import html
 import io
 import json
@@ -155,16 +156,23 @@ def is_timing(name):
     return name.startswith("seconds_") or name.endswith("_seconds")
 
 
-def write(path, text):
-    """Writes a text file whole or not at all."""
+@contextlib.contextmanager
+def whole(path):
+    """The name of a file to be written, which takes the place of `path` when it is whole, and not before."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write(path, text):
+    """Writes a text file whole or not at all."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def dumps(run):

@@ -13,7 +13,7 @@ from keras import backend, ops
 from . import dynamics
 from .backend import JIT_COMPILE, Tensor, custom_gradient
 from .encoders import _whole_number
-from .layers import is_number, nodes, refuse_hidden
+from .layers import is_number, nodes, refuse_hidden, refuse_shared
 from .progress import progress
 
 NOISES = (None, "gaussian", "alpha", "alpha_rc")
@@ -466,12 +466,7 @@ class SpikingNetwork:
             raise ValueError(
                 f"Argument `model` must have a SoftNeuron layer such as SoftLIF. Received: {model.name}"
             )
-        for layer in found:
-            if found.count(layer) > 1:
-                raise ValueError(
-                    "Each SoftNeuron of argument `model` must be used once, since neurons at two places are not the "
-                    f"same neurons. Received: {layer.name!r}, which is used {found.count(layer)} times"
-                )
+        refuse_shared(found)
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(f"Argument `model` must have one input and one output. Received: {model.name}")
         if None in model.inputs[0].shape[1:]:

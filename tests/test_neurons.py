@@ -150,8 +150,21 @@ def test_it_is_saved_with_its_options(tmp_path):
 
 
 @pytest.mark.skipif(
-    BACKEND != "tensorflow", reason="JAX differentiates the forward pass too, PyTorch's graph is cut"
+    BACKEND != "torch", reason="TensorFlow has second derivatives, and JAX those of most layers"
 )
+@pytest.mark.parametrize(
+    "layer", [lif.SoftLIF(), adaptive(0.05), lif.LIF(0.1)], ids=["soft", "adaptive", "lif"]
+)
+def test_pytorch_refuses_a_second_derivative(layer):
+    """If this fails, a penalty on gradients is quietly one of zero: no graph leads behind the backward pass."""
+    import torch
+
+    x = torch.full((1, 3, 2), 1.5, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="no second derivative"):
+        torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX differentiates the forward pass, PyTorch refuses")
 def test_the_second_derivative_is_that_of_finite_differences():
     """If this fails, a penalty on gradients descends on something else, such as on the halving of intervals."""
     layer = adaptive(0.05, smoothing=0.1, dtype="float64")

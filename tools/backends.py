@@ -1,4 +1,4 @@
-"""Runs the module's tests on JAX and PyTorch, the exchange with other libraries, and sweeps on a Dask cluster.
+"""Runs the module's tests on JAX and PyTorch, its kernels, the exchange with other libraries, and a Dask cluster.
 
 The book is built with TensorFlow alone, and its lock holds no PyTorch, which with its GPU libraries is larger than all
 the rest. So `.venv-backends` is made apart: what it shares with the lock has the lock's versions, the rest is pinned
@@ -14,6 +14,7 @@ import time
 from environment import LOCK, ROOT, Environment
 
 TORCH = "torch==2.13.0"
+TRITON = "triton==3.9.0"
 DASK = "distributed==2026.8.0"
 SHARED = ["keras", "numpy", "jax", "nir", "scipy", "joblib", "pyyaml", "hypothesis", "pytest", "pytest-xdist"]
 # Without their dependencies: what their NIR parts import is there, and the rest is much.
@@ -44,7 +45,7 @@ def constraints():
 def install(environment):
     pinned = environment.folder / "constraints.txt"
     pinned.write_text(constraints())
-    environment.pip("--constraint", pinned, TORCH, DASK, *SHARED)
+    environment.pip("--constraint", pinned, TORCH, TRITON, DASK, *SHARED)
     environment.pip("--no-deps", *LIBRARIES)
 
 
@@ -66,13 +67,14 @@ def run(python, backend, tests, **variables):
 def main():
     environment = Environment(ROOT / ".venv-backends")
     try:
-        environment.refresh(f"{constraints()} {TORCH} {DASK} {SHARED} {LIBRARIES}", install)
+        environment.refresh(f"{constraints()} {TORCH} {TRITON} {DASK} {SHARED} {LIBRARIES}", install)
     except subprocess.CalledProcessError as error:
         print("Left out: " + " ".join(map(str, error.cmd)) + " failed, so there is no PyTorch to test with.")
         sys.exit(1 if os.environ.get("CI") else 0)
     # JAX computes in float64, which some tests ask for, only if it is told so from the start.
     passed = [
         run(environment.python, "torch", [*TESTS, "libraries"]),
+        run(environment.python, "torch", ["kernels"], TRITON_INTERPRET="1"),
         run(environment.python, "jax", TESTS, JAX_PLATFORMS="cpu", JAX_ENABLE_X64="1"),
         # Each of the cluster's processes imports the module, which is quickest on this backend.
         run(environment.python, "numpy", ["clusters"]),

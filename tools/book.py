@@ -77,7 +77,7 @@ def verify(profile):
         raise SystemExit("The numbers are not as they should be; no HTML was made.\n  " + "\n  ".join(found))
 
 
-def full(stems):
+def full(*stems):
     """Records full runs: each replaces `results/full/<chapter>.json` only when all went well."""
     paths = [path for path in notebooks() if path.stem in stems or not stems and path.stem[0].isdigit()]
     unknown = set(stems) - {path.stem for path in paths}
@@ -130,7 +130,7 @@ def main(arguments):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     commands = {
         "build": build,
-        "full": lambda *stems: full(stems),
+        "full": full,
         "headline": headline.update,
         "new": chapters.new,
         "serve": serve,
