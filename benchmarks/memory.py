@@ -4,7 +4,7 @@
 
 The network is Dense(128 -> 256), LIF, Dense(256), LIF, Dense(10) and a leaky integrator; a batch of 16 sequences of
 spikes (Bernoulli, 0.2), which arrive as bytes and become float32 within the pass. One pass is forward and backward,
-with the gradient at all weights as the result, on one thread, by TensorFlow as a graph and compiled with XLA, by JAX or
+with the gradient at all weights as the result, on one core, by TensorFlow as a graph and compiled with XLA, by JAX or
 by PyTorch, whichever Keras runs on. Each case has a process of its own, which begins with nothing but the packages
 loaded; its peak of resident memory above that is what is reported, and the least time of its passes, by the processor.
 The file is written after each case; a second call goes on where the first one stopped.
@@ -20,6 +20,7 @@ for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_TH
     os.environ[variable] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])  # JAX starts more threads than it is told to
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402

@@ -12,10 +12,11 @@ environment for the peers:
 Every pass takes the same spikes (Bernoulli, 0.2) through `Linear(inputs -> units)` over all steps at once, through the
 neurons (decay 0.95 a step, threshold 1, a bell-shaped or SuperSpike surrogate as the library has it), and returns the
 mean of the spikes and its gradient at the weights. Time comes first, or second, as a library wants it. `dense` is the
-product alone, with the mean square as the loss: the bound. Passes are taken in turns, the result is waited for, and the
-time of the processor is kept beside that of the clock, since other work on the machine lengthens the latter. Whoever
-takes more than a minute for the first pass is not asked again. Peak memory is that of the process above what it had
-when its packages were loaded and the spikes drawn.
+product alone, with the mean square as the loss: the bound. Each process is bound to as many cores as it may have
+threads, because some libraries start more than they are told to. Passes are taken in turns, the result is waited for,
+and the time of the processor is kept beside that of the clock, since other work on the machine lengthens the latter.
+Whoever takes more than a minute for the first pass is not asked again. Peak memory is that of the process above what it
+had when its packages were loaded and the spikes drawn.
 
 The file is written after each workload; a second call goes on where the first one stopped.
 """
@@ -222,6 +223,8 @@ def work(contestant):
     The packages are loaded once; a child begins with nothing but them. It answers a pass with the seconds it took, by
     the clock and of the processor. "end" ends it.
     """
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[-int(os.environ["OMP_NUM_THREADS"]) :])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
     function, modules = CONTESTANTS[contestant][0], CONTESTANTS[contestant][1] + CONTESTANTS[contestant][2]

@@ -1,4 +1,6 @@
-"""What Keras has no portable name for: a scan over the time axis, and a custom gradient. The only backend imports.
+"""What Keras has no portable name for: a scan over the time axis, and a custom gradient.
+
+Frameworks are imported here and in `lif.kernels`, and nowhere else.
 
 `scan` is never differentiated: the functions of `lif.dynamics` supply their own backward pass, itself a scan. It may
 therefore read `x[:, t]` inside the loop, which under automatic differentiation would cost time quadratic in the

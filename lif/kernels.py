@@ -7,6 +7,7 @@ sequence, with their state in registers: what is read are the currents, what is 
 The loops of `lif.dynamics`, which run everywhere, are the reference. Both say the same, to the last digit: products
 and sums are not fused. Before a rule is first trusted to the kernels, a short sequence is run both ways on the device
 in question (`trusted`); where the two disagree, or Triton cannot compile, there is a warning and the reference is used.
+Recurrent connections, a matrix product in every step, and double precision keep to the reference.
 """
 
 import functools
@@ -131,8 +132,8 @@ def simulate(x, leak, kernel, rule, mask, state):
     is_open = None if count is None else torch.empty_like(x, dtype=torch.bool)
     count_end = None if count is None else torch.empty_like(count)
     mask = None if mask is None else mask.contiguous()
-    lowest = -dynamics.LARGEST_POTENTIAL if rule.floor is None else rule.floor
-    constants = rule.threshold, lowest, dynamics.LARGEST_POTENTIAL, float(rule.refractory)
+    lowest = -dynamics.LARGEST_POTENTIAL if rule.floor is None else float(rule.floor)
+    constants = float(rule.threshold), lowest, dynamics.LARGEST_POTENTIAL, float(rule.refractory)
     tensors = x, _decay(leak, start), mask, start, count, potential, is_open, end, count_end
     _launch(_forward, x.shape, *tensors, *constants, RESET=rule.reset)
     return potential, is_open, (end,) if count is None else (end, count_end)
@@ -149,8 +150,9 @@ def backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradie
     leak_sum = torch.empty_like(zeros) if leak_gradient else None
     tensors = e, e_potential, slope, potential, is_open, _decay(leak, before), before, through_end
     made = x_gradient, leak_sum, through_start
-    constants = {"RESET": rule.reset, "DETACHED": rule.detach_reset}
-    _launch(_backward, potential.shape, *tensors, *made, rule.threshold, rule.floor, **constants)
+    floor = None if rule.floor is None else float(rule.floor)
+    options = {"RESET": rule.reset, "DETACHED": rule.detach_reset}
+    _launch(_backward, potential.shape, *tensors, *made, float(rule.threshold), floor, **options)
     return x_gradient, leak_sum if leak_gradient else zeros, (through_start, zeros)
 
 
