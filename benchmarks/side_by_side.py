@@ -37,8 +37,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 # steps, batch, inputs, units, rounds
 WORKLOADS = {
-    "mlp 100x128": (100, 128, 784, 512, 9),
-    "sequence 500": (500, 16, 512, 512, 9),
+    "mlp 100x128": (100, 128, 784, 512, 15),
+    "sequence 500": (500, 16, 512, 512, 15),
     "sequence 1000": (1000, 16, 512, 512, 9),
     "sequence 4000": (4000, 16, 512, 512, 7),
     "mlp 25x64": (25, 64, 784, 512, 7),

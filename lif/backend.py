@@ -89,7 +89,8 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse):
         carry, outputs = step(carry, inputs(t))
         return i + 1, carry, tuple(a.write(t, y) for a, y in zip(arrays, outputs, strict=True))
 
-    _, carry, arrays = tf.while_loop(lambda i, *_: i < steps, body, (0, carry, arrays))
+    # Each step waits for the one before: to prepare several at once costs time and gains none.
+    _, carry, arrays = tf.while_loop(lambda i, *_: i < steps, body, (0, carry, arrays), parallel_iterations=1)
     stacked = tuple(array.stack() for array in arrays)
     for out, y in zip(stacked, sample, strict=True):
         out.set_shape((static_steps, *y.shape))
