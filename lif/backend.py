@@ -8,6 +8,7 @@ number of steps.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -84,10 +85,14 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse):
     sample = step(carry, inputs(0))[1]
     arrays = tuple(tf.TensorArray(y.dtype, size=steps, element_shape=y.shape) for y in sample)
 
+    # Several steps in each turn, where their number allows: a turn itself costs as much as some operations.
+    at_once = math.gcd(static_steps or 1, 4)
+
     def body(i, carry, arrays):
-        t = steps - 1 - i if reverse else i
-        carry, outputs = step(carry, inputs(t))
-        return i + 1, carry, tuple(a.write(t, y) for a, y in zip(arrays, outputs, strict=True))
+        for t in (steps - 1 - i - k if reverse else i + k for k in range(at_once)):
+            carry, outputs = step(carry, inputs(t))
+            arrays = tuple(a.write(t, y) for a, y in zip(arrays, outputs, strict=True))
+        return i + at_once, carry, arrays
 
     # Each step waits for the one before: to prepare several at once costs time and gains none.
     _, carry, arrays = tf.while_loop(lambda i, *_: i < steps, body, (0, carry, arrays), parallel_iterations=1)
