@@ -31,6 +31,7 @@ def scan(
     sequences: tuple[Tensor, ...],
     collected: tuple[Tensor, ...] = (),
     reverse: bool = False,
+    at_once: int = 4,
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Run `carry, outputs = step(carry, inputs)` over time.
 
@@ -41,13 +42,15 @@ def scan(
         sequences: Tuple of tensors of shape `(batch, time, ...)`.
         collected: Tuple of tensors as an earlier scan left them; their slices follow those of `sequences`.
         reverse: Walk from the last step to the first; outputs keep their place in time.
+        at_once: Steps in a turn of TensorFlow's loop, where their number can be divided so: there a turn costs as much
+            as some operations. The other loops gain nothing by it.
 
     Returns:
         The last carry, and the tuple of collected outputs. With TensorFlow their shape is `(time, batch, ...)`, since a
         loop can only put slices one after the other; else it is `(batch, time, ...)`. `batch_first` makes it the latter
         always. What only another scan reads need not be turned.
     """
-    return _SCANS[BACKEND](step, carry, sequences, collected, reverse)
+    return _SCANS[BACKEND](step, carry, sequences, collected, reverse, at_once)
 
 
 def batch_first(y: Tensor) -> Tensor:
@@ -72,7 +75,7 @@ def gate(y: Tensor, z: Tensor) -> Tensor:
     return ops.where(z <= 0, 0.0, y)
 
 
-def _tensorflow_scan(step, carry, sequences, collected, reverse):
+def _tensorflow_scan(step, carry, sequences, collected, reverse, at_once):
     import tensorflow as tf
 
     static_steps = sequences[0].shape[1]
@@ -85,8 +88,7 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse):
     sample = step(carry, inputs(0))[1]
     arrays = tuple(tf.TensorArray(y.dtype, size=steps, element_shape=y.shape) for y in sample)
 
-    # Several steps in each turn, where their number allows: a turn itself costs as much as some operations.
-    at_once = math.gcd(static_steps or 1, 4)
+    at_once = math.gcd(static_steps or 1, at_once)
 
     def body(i, carry, arrays):
         for t in (steps - 1 - i - k if reverse else i + k for k in range(at_once)):
@@ -102,7 +104,7 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse):
     return carry, stacked
 
 
-def _jax_scan(step, carry, sequences, collected, reverse):
+def _jax_scan(step, carry, sequences, collected, reverse, _):
     from jax import eval_shape, lax, numpy
 
     steps = sequences[0].shape[1]
@@ -123,7 +125,7 @@ def _jax_scan(step, carry, sequences, collected, reverse):
     return lax.fori_loop(0, steps, body, (carry, outputs))
 
 
-def _python_scan(step, carry, sequences, collected, reverse):
+def _python_scan(step, carry, sequences, collected, reverse, _):
     steps = range(sequences[0].shape[1])
     outputs = ()
     for t in reversed(steps) if reverse else steps:

@@ -261,7 +261,8 @@ def _scan_blocks(step, carry, sequences, every, collected=()):
         return ops.reshape(x, (-1, (steps + missing) // every, every, *units))
 
     sequences = tuple(blocks(x) for x in sequences)
-    carry, (y, *more) = scan(step, carry, sequences, collected, reverse=bool(collected))
+    # One in each turn: several would be held in memory together.
+    carry, (y, *more) = scan(step, carry, sequences, collected, reverse=bool(collected), at_once=1)
     y = batch_first(y)
     return carry, (ops.reshape(y, (-1, steps + missing, *ops.shape(y)[3:]))[:, :steps], *more)
 
