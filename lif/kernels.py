@@ -190,10 +190,10 @@ def trusted(device, rule, masked, leak_gradient):
 
 
 def _short_run(simulate, backpropagate, device, rule, masked, leak_gradient):
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
 
     def random(*shape):
-        return torch.rand(shape, generator=generator).to(device)
+        return torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu").to(device)
 
     scale = rule.threshold if math.isfinite(rule.threshold) else 1.0
     x, leak, mask = scale * (2.0 * random(3, 9, 50) - 0.5), 0.5 * random(50), random(3, 9) > 0.2

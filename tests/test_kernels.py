@@ -119,6 +119,16 @@ def test_kernels_that_disagree_are_not_used(used, monkeypatch):
     assert not used
 
 
+def test_the_comparison_does_not_depend_on_the_defaults(used):
+    """If this fails, who changes PyTorch's default device or dtype loses the kernels."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            assert kernels.trusted(torch.device("cpu"), *SWITCHES[1])
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_recurrent_neurons_and_double_precision_keep_to_the_loops(used):
     """If this fails, the kernels are given what they cannot do: a product in every step, numbers of 64 bits."""
     x = np.random.default_rng(0).normal(0.5, 1, (2, 9, 6)).astype("float32")
