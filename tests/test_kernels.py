@@ -8,6 +8,7 @@ import itertools
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 
 import lif
 from lif import dynamics, surrogates
+from lif.backend import kernels_for
 
 if "TRITON_INTERPRET" not in os.environ:
     pytest.skip("the kernels need PyTorch and Triton's interpreter: make backends", allow_module_level=True)
@@ -134,10 +136,11 @@ def test_recurrent_neurons_and_double_precision_keep_to_the_loops(used):
     x = np.random.default_rng(0).normal(0.5, 1, (2, 9, 6)).astype("float32")
     lif.RecurrentLIF()(x)
     assert not used
-    from lif.backend import kernels_for
-
     assert kernels_for(torch.zeros(2)) is None  # not on a graphics processor
     assert kernels_for(torch.zeros(2, device="meta")) is None
+    for number_of_bytes, expected in ((2, kernels), (4, kernels), (8, None)):
+        there = SimpleNamespace(is_cuda=True, element_size=lambda size=number_of_bytes: size)
+        assert kernels_for(there) is expected
 
 
 def compile_the_kernels():
