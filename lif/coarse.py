@@ -11,9 +11,10 @@ import numpy as np
 from keras import ops
 
 from . import dynamics, surrogates
+from ._graph import chained
 from .backend import JIT_COMPILE, Tensor
 from .encoders import _TimeEncoder, _whole_number
-from .layers import LIF, _Leaky, _mixes_steps, chained, check_rank, is_number, over_time
+from .layers import LIF, _Leaky, _mixes_steps, check_rank, is_number, over_time
 from .progress import progress
 from .soft import SoftNeuron
 

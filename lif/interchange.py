@@ -25,7 +25,8 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, chained, is_number
+from ._graph import chained
+from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, is_number
 from .results import whole
 
 Graph: TypeAlias = Any  # a nir.NIRGraph; the package is imported where it is needed

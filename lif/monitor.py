@@ -9,18 +9,10 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import ArrayLike
 
+from ._graph import nodes, outputs_in, refuse_hidden, refuse_shared, unfolded
 from .coarse import CoarseLIF
 from .encoders import _TimeEncoder
-from .layers import (
-    LIF,
-    LeakyIntegrator,
-    RecurrentLIF,
-    nodes,
-    outputs_in,
-    refuse_hidden,
-    refuse_shared,
-    unfolded,
-)
+from .layers import LIF, LeakyIntegrator, RecurrentLIF
 from .soft import SoftNeuron
 
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)

@@ -11,9 +11,10 @@ import numpy as np
 from keras import backend, ops
 
 from . import dynamics
+from ._graph import nodes, refuse_hidden, refuse_shared
 from .backend import JIT_COMPILE, Tensor, custom_gradient
 from .encoders import _whole_number
-from .layers import is_number, nodes, refuse_hidden, refuse_shared
+from .layers import is_number
 from .progress import progress
 
 NOISES = (None, "gaussian", "alpha", "alpha_rc")
