@@ -15,9 +15,9 @@ SURROGATES: dict[str, Callable] = {
     "logistic": lambda z, beta=5.0: beta * 0.25 / np.cosh(np.clip(beta * z / 2, -300, 300)) ** 2,
     "triangle": lambda z, beta=10.0: np.maximum(0, 1 - beta * np.abs(z)),
     "arctan": lambda z, alpha=2.0: 1 / (1 + (np.pi / 2 * alpha * z) ** 2),
-    "multi_gaussian": lambda z, width=0.5, h=0.15, scale=6.0: (
-        (1 + h) * np.exp(-(z**2) / (2 * width**2))
-        - 2 * h * np.exp(-((np.abs(z) - width) ** 2) / (2 * (scale * width) ** 2))
+    "multi_gaussian": lambda z, width=0.5, h=0.15, scale=6.0: sum(
+        share * np.exp(-(((z - mean) / w) ** 2) / 2) / np.sqrt(2 * np.pi * w**2)
+        for share, mean, w in ((1 + h, 0, width), (-h, width, scale * width), (-h, -width, scale * width))
     ),
 }
 

@@ -112,16 +112,18 @@ def arctan(z: Tensor, alpha: float = 2.0) -> Tensor:
 
 @_surrogate
 def multi_gaussian(z: Tensor, sigma: float = 0.5, height: float = 0.15, scale: float = 6.0) -> Tensor:
-    r"""$\sigma'(z) = (1 + h)\, g(z; \sigma) - 2 h\, g(|z| - \sigma; s \sigma)$, $g(z; w) = e^{-z^2 / 2 w^2}$.
+    r"""$\sigma'(z) = (1 + h)\, g(z; 0, \sigma) - h\, g(z; \sigma, s \sigma) - h\, g(z; -\sigma, s \sigma)$.
 
-    A bell with two shallow negative lobes [Yin, Corradi & Bohté, Nature Machine Intelligence 3 (2021),
-    without their normalisation].
+    $g(z; \mu, w) = e^{-(z - \mu)^2 / 2 w^2} / (w \sqrt{2 \pi})$ is a normal density: a bell with two shallow negative
+    lobes [Yin, Corradi & Bohté, Nature Machine Intelligence 3 (2021); their code takes half of it].
     """
 
-    def bell(z, width):
-        return ops.exp(-0.5 * ops.square(ops.clip(z / width, -1e15, 1e15)))
+    def density(distance, width):
+        bell = ops.exp(-0.5 * ops.square(ops.clip(distance / width, -1e15, 1e15)))
+        return bell / (width * math.sqrt(2.0 * math.pi))
 
-    return (1.0 + height) * bell(z, sigma) - 2.0 * height * bell(ops.abs(z) - sigma, scale * sigma)
+    wide = scale * sigma
+    return (1.0 + height) * density(z, sigma) - height * (density(z - sigma, wide) + density(z + sigma, wide))
 
 
 def get(identifier: str | dict | Callable) -> Callable:

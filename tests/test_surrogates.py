@@ -21,6 +21,17 @@ def test_formula(name):
     )
 
 
+def test_the_multi_gaussian_is_the_published_function():
+    """If this fails, a neuron at rest is told the opposite of what its authors mean: numbers worked out by hand."""
+    z = ops.convert_to_tensor(np.linspace(-12, 12, 24001))
+    slope = ops.convert_to_numpy(surrogates.get("multi_gaussian")(z))
+    peak, at_rest = slope[12000], slope[11000]
+    assert peak == pytest.approx(0.8782, abs=1e-4) and slope.argmax() == 12000
+    assert at_rest / peak == pytest.approx(0.10, abs=0.005)
+    assert slope.min() / peak == pytest.approx(-0.04, abs=0.005)
+    assert slope.sum() * 1e-3 == pytest.approx(1 - 0.15, abs=1e-3)  # (1 + h) - 2 h
+
+
 @pytest.mark.parametrize("name", sorted(reference.SURROGATES))
 def test_finite_for_any_float(name):
     """A sigmoid written naively gives NaN at large potentials: the most common numerical complaint of the field."""

@@ -11,9 +11,12 @@ export const SURROGATES = {
   triangle: (z, beta = 10) => Math.max(0, 1 - beta * Math.abs(z)),
   arctan: (z, alpha = 2) => 1 / (1 + ((Math.PI / 2) * alpha * z) ** 2),
   multi_gaussian: (z, width = 0.5, h = 0.15, scale = 6) =>
-    (1 + h) * Math.exp(-(z ** 2) / (2 * width ** 2)) -
-    2 * h * Math.exp(-((Math.abs(z) - width) ** 2) / (2 * (scale * width) ** 2)),
+    (1 + h) * density(z, width) - h * (density(z - width, scale * width) + density(z + width, scale * width)),
 };
+
+function density(distance, width) {
+  return Math.exp(-(distance ** 2) / (2 * width ** 2)) / (width * Math.sqrt(2 * Math.PI));
+}
 
 const DEFAULTS = { threshold: 1, reset: "zero", refractory: 0, floor: 0 };
 
