@@ -323,9 +323,10 @@ class SoftAdaptiveLIF(SoftLIF):
 
     $$ r = r_0(j - \kappa\, r) $$
 
-    with the rate $r_0$ of a LIF neuron, here the soft one. The solution is found by halving an interval. Its derivative
-    needs no iteration: by the implicit function theorem it is $r_0' / (1 + \kappa\, r_0')$, with the slope $r_0'$ at
-    $j - \kappa\, r$.
+    with the rate $r_0$ of a LIF neuron, here the soft one. The solution is found by halving an interval. By the
+    implicit function theorem its derivative is $r_0' / (1 + \kappa\, r_0')$, with the slope $r_0'$ at
+    $u = j - \kappa\, r$. Derivatives flow through two more steps, which change nothing but rounding,
+    $u \leftarrow u - \frac{u + \kappa\, r_0(u) - j}{1 + \kappa\, r_0'}$: the second derivative is right too.
 
     Example:
 
@@ -360,26 +361,24 @@ class SoftAdaptiveLIF(SoftLIF):
 
     def rate(self, current: Tensor) -> Tensor:
         curve = self.tau, self.refractory, self.smoothing
+        current = ops.convert_to_tensor(current)
+        left = self._what_is_left(ops.stop_gradient(current), curve)
+        # From here on derivatives flow; each step makes one order of them right. Of an infinite current all is left.
+        slope = 1.0 + self.adaptation * ops.stop_gradient(_rate_and_slope(left, *curve)[1])
+        for _ in range(2):
+            excess = left + self.adaptation * soft_lif_rate(left, *curve) - current
+            left = left - ops.where(ops.isinf(current), 0.0, excess) / slope
+        return soft_lif_rate(left, *curve)
 
-        def forward(current):
-            # u + kappa r(u) rises with u and is to be j, so u lies between j - kappa r(j) and j.
-            low, high = current - self.adaptation * _rate_and_slope(current, *curve)[0], current
-            for _ in range(30):
-                middle = 0.5 * (low + high)
-                is_low = middle + self.adaptation * _rate_and_slope(middle, *curve)[0] < current
-                low, high = ops.where(is_low, middle, low), ops.where(is_low, high, middle)
-
-            def backward(gradient):
-                slope = _rate_and_slope(what_is_left(current), *curve)[1]
-                return (gradient / (1.0 + self.adaptation * slope),)
-
-            return (high,), backward
-
-        def what_is_left(current):
-            """The current u behind the adaptation, the solution of u + kappa r(u) = j."""
-            return custom_gradient(forward, current)[0]
-
-        return soft_lif_rate(what_is_left(ops.convert_to_tensor(current)), *curve)
+    def _what_is_left(self, current, curve):
+        """The current u behind the adaptation, the solution of u + kappa r(u) = j."""
+        # The left side rises with u, so u lies between j - kappa r(j) and j.
+        low, high = current - self.adaptation * _rate_and_slope(current, *curve)[0], current
+        for _ in range(30):
+            middle = 0.5 * (low + high)
+            is_low = middle + self.adaptation * _rate_and_slope(middle, *curve)[0] < current
+            low, high = ops.where(is_low, middle, low), ops.where(is_low, high, middle)
+        return high
 
     def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
         *membrane, tiredness = state

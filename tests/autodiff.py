@@ -11,6 +11,31 @@ def some(cases, one_in):
     return list(cases)[:: one_in if BACKEND == "jax" else 1]
 
 
+def second_derivative(function, x):
+    """The derivative of the derivative of `function`, which treats each number of an array by itself."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        x = tf.convert_to_tensor(x)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = function(x)
+            slope = inner.gradient(y, x)
+        return outer.gradient(slope, x).numpy()
+    if BACKEND == "jax":
+        import jax
+
+        slope = jax.grad(lambda x: function(x).sum())
+        return np.asarray(jax.grad(lambda x: slope(x).sum())(jax.numpy.asarray(x)))
+    import torch
+
+    x = torch.tensor(x, requires_grad=True)
+    (slope,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
+    return torch.autograd.grad(slope.sum(), x)[0].numpy()
+
+
 def value_and_gradients(function, *arrays):
     """Outputs of `function(*tensors) -> (loss, outputs)` and the gradients of the loss, all as NumPy arrays."""
     if BACKEND == "tensorflow":

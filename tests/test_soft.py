@@ -9,7 +9,7 @@ import pytest
 from keras import layers, ops
 
 import lif
-from autodiff import value_and_gradients
+from autodiff import BACKEND, second_derivative, value_and_gradients
 from lif import dynamics
 
 NUMBERS = np.array([-3e38, -1e30, -1e4, -50, -2, -0.5, -0.39, -0.1, 0, 0.1, 0.5, 2, 10, 1e4, 1e30, 3e38])
@@ -73,6 +73,30 @@ def test_the_derivative_is_that_of_finite_differences_at_any_input():
     # Just above threshold the hard response is steeper than any bound.
     steep = (lif.lif_rate(np.array(1 + 1e-12)) - lif.lif_rate(np.array(1.0))) / 1e-12
     assert float(steep) > 1e10
+
+
+@pytest.mark.parametrize("kind", [lif.SoftLIF, lif.SoftAdaptiveLIF])
+def test_the_second_derivative_is_that_of_finite_differences(kind):
+    """If this fails, a gradient penalty or a Hessian is wrong, and nobody says so; PyTorch has none, and says so."""
+    layer = kind(smoothing=0.1, dtype="float64")
+    x = np.concatenate([np.linspace(-0.5, 3, 60), [-50.0, 30.0]])[None]
+    if BACKEND == "torch":
+        with pytest.raises(NotImplementedError, match="second derivative"):
+            second_derivative(layer, x)
+        return
+    h = 1e-4
+    slopes = [gradient(layer, x + s * h)[1] for s in (1, -1)]
+    expected = (slopes[0] - slopes[1]) / (2 * h)
+    assert second_derivative(layer, x) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    assert np.abs(expected).max() > 0.1
+
+
+def test_the_neurons_that_tire_have_a_finite_gradient_everywhere():
+    """If this fails, one outlier in a batch turns every weight of the network into NaN."""
+    layer = lif.SoftAdaptiveLIF()
+    x = np.concatenate([NUMBERS, [np.inf, -np.inf]]).astype("float32")[None]
+    y, dx = gradient(layer, x)
+    assert np.all(np.isfinite(y)) and np.all(np.isfinite(dx)) and dx.max() > 0
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
