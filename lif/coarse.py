@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from . import dynamics, surrogates
-from ._graph import chained
+from ._graph import Walk
 from .backend import JIT_COMPILE, Tensor
 from .encoders import _TimeEncoder, _whole_number
 from .layers import LIF, _Leaky, _mixes_steps, check_rank, is_number, over_time
@@ -191,7 +191,8 @@ def simulate_continuous(
       currents, the $c$ of an analog input included, stay as they were trained.
 
     Args:
-        model: A `Sequential` or functional model that is a chain of layers: at most one encoder, layers without memory
+        model: A model that is a chain of layers, some of which may stand in models inside it (functional, a built
+            `Sequential`, or a subclassed one that was called on a batch): at most one encoder, layers without memory
             that are linear up to their bias (dense, convolutions, flattening, ...), max pooling of spikes, and
             `CoarseLIF`. Each step must be treated by itself: convolutions and pooling stand in `TimeDistributed`. What
             comes after the last `CoarseLIF` is left out.
@@ -308,9 +309,10 @@ class ContinuousNetwork:
 
 def _split(model, name):
     """The layers whose output is still on the coarse scale, and (layers, neuron) for each spiking layer after them."""
-    chain = list(chained(model))
+    calls = Walk(model, CoarseLIF).chain()
+    chain = [call.layer for call in calls]
     spiking = [i for i, layer in enumerate(chain) if isinstance(layer, CoarseLIF)]
-    names = [chain[i].name for i in spiking]
+    names = [calls[i].name for i in spiking]
     if not names or name not in (None, *names):
         raise ValueError(
             f"Argument `layer` must be the name of a CoarseLIF of the model, one of {names}, or None for the last. "
@@ -324,7 +326,7 @@ def _split(model, name):
     for i in spiking:
         stages.append((chain[start:i], chain[i]))
         start = i + 1
-        if chain[i].name == name:
+        if calls[i].name == name:
             break
     for layer in (layer for layers, _ in stages for layer in layers):
         inner = getattr(layer, "layer", layer)
@@ -382,7 +384,7 @@ def _apply_twin(layer, y, twins):
     """`layer(y)` by a copy of the layer, which joins `twins`; over time at once, where Keras would unroll the steps."""
     distributed = isinstance(layer, keras.layers.TimeDistributed)
     layer = layer.layer if distributed else layer
-    twin = type(layer).from_config(layer.get_config())
+    twin = type(layer).from_config({**layer.get_config(), "name": None})  # two may have the same name
     twins.append((twin, layer))
     return over_time(twin, y) if distributed else twin(y)
 

@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from ._graph import chained
+from ._graph import Walk
 from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, is_number
 from .results import whole
 
@@ -100,17 +100,17 @@ def to_nir(
     """
     nir = _nir()
     _check_step(dt)
-    outputs = chained(model)
-    layers = list(outputs)
-    shape = tuple(model.inputs[0].shape[2:])
+    walk = Walk(model, (LIF, LeakyIntegrator))
+    calls = walk.chain()
+    shape = tuple(walk.inputs[0].shape[2:])
     if not shape or None in shape:
         raise ValueError(
             "Argument `model` must have inputs of shape (batch, time, *units) with known units. "
-            f"Received: {model.inputs[0].shape}"
+            f"Received: {walk.inputs[0].shape}"
         )
-    writer = _Writer(nir, shape, outputs, dt, unit_resistance)
-    while layers:
-        layers = layers[writer.add(*layers[:2]) :]
+    writer = _Writer(nir, shape, calls, dt, unit_resistance)
+    while calls:
+        calls = calls[writer.add(*calls[:2]) :]
     graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt})
     if path is not None:
         with whole(path) as part:
@@ -126,12 +126,12 @@ def _check_step(dt):
 class _Writer:
     """Nodes and edges of a chain as it grows. `shape` is that of the units here, channels last."""
 
-    def __init__(self, nir, shape, outputs, dt, unit_resistance):
-        self.nir, self.shape, self.outputs = nir, shape, outputs
+    def __init__(self, nir, shape, calls, dt, unit_resistance):
+        self.nir, self.shape = nir, shape
         self.dt, self.unit_resistance = dt, unit_resistance
         self.order = None  # where a flattened unit of NIR stands in Keras, behind a Flatten
         # The graph's own nodes, unless a layer has that name.
-        names = {layer.name for layer in outputs}
+        names = {_node_name(call) for call in calls}
         first, self.last = (_unused(name, names, "_node") for name in ("input", "output"))
         self.nodes = {first: nir.Input(np.array(_channels_first(shape)))}
         self.edges = []
@@ -142,12 +142,14 @@ class _Writer:
         return self.nodes, self.edges
 
     def _put(self, name, node):
+        name = _unused(name, self.nodes)
         self.edges.append((list(self.nodes)[-1], name))
         self.nodes[name] = node
 
-    def add(self, outer, following=None):
+    def add(self, call, next_call=None):
         """Write a layer, and perhaps the one after it. Returns how many were written."""
-        nir, layer = self.nir, getattr(outer, "layer", outer)
+        nir, outer, following = self.nir, call.layer, next_call and next_call.layer
+        layer = getattr(outer, "layer", outer)
         if self.ended:
             raise ValueError(f"Layer {layer.name} comes after the last step was taken, which NIR cannot say.")
         if isinstance(layer, _IDENTITIES):
@@ -187,9 +189,9 @@ class _Writer:
             node, used = (self._cuba_lif(layer, following), 2) if both else (self._integrator(layer), 1)
         if node is None:
             raise ValueError(f"Layer {layer.name} ({kind.__name__}) has no counterpart in NIR.")
-        self._put((following if used == 2 else layer).name, node)
+        self._put(_node_name(next_call if used == 2 else call), node)
         self.ended = kind is LeakyIntegrator and not layer.return_sequences
-        self.shape = tuple(self.outputs[outer].shape[1 if self.ended else 2 :])
+        self.shape = tuple(call.outputs[0].shape[1 if self.ended else 2 :])
         return used
 
     def _per_unit(self, values):
@@ -583,6 +585,13 @@ def _leak(layer):
 def _numbers(weights):
     """Weights of any precision, in the one that every reader of NIR knows."""
     return np.asarray(keras.ops.convert_to_numpy(weights), "float32")
+
+
+def _node_name(call):
+    """As the layer in `TimeDistributed` is called, or as the layer, told apart from others of its name."""
+    layer = call.layer
+    name = getattr(layer, "layer", layer).name if call.name == layer.name else call.name
+    return name.replace("/", "_")
 
 
 def _unused(name, names, more="_"):

@@ -2,6 +2,7 @@
 
 import html
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import keras
@@ -9,7 +10,8 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import ArrayLike
 
-from ._graph import nodes, outputs_in, refuse_hidden, refuse_shared, unfolded
+from . import surrogates
+from ._graph import Walk
 from .coarse import CoarseLIF
 from .encoders import _TimeEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF
@@ -21,22 +23,27 @@ MOVED = (layers.Flatten, layers.Reshape, layers.Permute)
 COUNTED = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, *DEPTHWISE)
 
 
-def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
+def firing_rates(model: keras.Model, x: ArrayLike | Iterable) -> dict[str, np.ndarray]:
     r"""Spikes per step of every `LIF` and `CoarseLIF` unit, $r = \frac{1}{B T} \sum_{b, t} s_t$, averaged over a batch.
 
     A masked step counts as one without a spike. To measure leaves no trace: encoders that draw at random go on as if
     nothing had been.
 
     Args:
-        model: A built `Sequential` or functional Keras model.
-        x: A batch of inputs for it; a few hundred examples are enough. For several inputs, as Keras takes them.
+        model: A Keras model: functional, a built `Sequential`, or a subclassed one that was called on a batch and can
+            be followed, whose `call` makes no decision in Python about values and uses no other framework than Keras.
+            Layers may stand in models inside it.
+        x: A batch of inputs for it; a few hundred examples are enough. For several inputs, as Keras takes them. Or what
+            gives batches, with targets or without, such as a `tf.data.Dataset` or a `keras.utils.PyDataset`: then the
+            inputs of its first batch.
 
     Returns:
-        A dict, name of the layer -> array of the shape of its units, rates between 0 and 1.
+        A dict, name of the layer -> array of the shape of its units, rates between 0 and 1. Where layers in different
+        models have the same name, they are named as `"backbone/hidden"`.
 
     Raises:
-        ValueError: If the model has no `lif.LIF` or `lif.CoarseLIF` layer, one that stands inside another model or is
-            used twice, or `x` holds no example.
+        ValueError: If the model has no `lif.LIF` or `lif.CoarseLIF` layer, one that stands inside another layer or is
+            used twice, `x` holds no example, or the model cannot be followed.
 
     Example:
 
@@ -45,46 +52,68 @@ def firing_rates(model: keras.Model, x: ArrayLike) -> dict[str, np.ndarray]:
     >>> lif.firing_rates(model, np.full((1, 10, 3), 0.5))["hidden"].tolist()
     [0.5, 0.5, 0.5]
     """
-    return {name: ops.convert_to_numpy(_mean(spikes, (0, 1))) for name, spikes in _spikes(model, x).items()}
+    return _rates(*_walk(model, x))
 
 
-def _spikes(model, x, also=()):
-    """Name -> spikes, `(batch, time, *units)`, of every layer of spiking neurons; and what others put out."""
-    found = outputs_in(model)
-    refuse_hidden(model, (LIF, CoarseLIF), found)
-    used = [layer for node in nodes(model) for layer in unfolded(node) if isinstance(layer, LIF | CoarseLIF)]
-    refuse_shared(used)
-    outputs = {layer.name: found[layer] for layer in used}
-    if not outputs:
+def _walk(model, x):
+    """The calls of a spiking network, and inputs for it as tensors."""
+    x = keras.tree.map_structure(ops.convert_to_tensor, _first_batch(x))
+    if not all(len(each) for each in keras.tree.flatten(x)):
+        raise ValueError("Argument `x` must have an example at least. Received: none")
+    walk = Walk(model, (LIF, CoarseLIF), x)
+    walk.refuse_shared()
+    if not walk.neurons:
         raise ValueError(
             f"Argument `model` must have a LIF or CoarseLIF layer of lif. Received: layers {model.layers}"
         )
-    outputs |= {each.name: found[each] for each in also}
-    entries = getattr(model, "_functional", model).input
-    is_one = isinstance(entries, keras.KerasTensor)
-    x = ops.convert_to_tensor(x) if is_one else keras.tree.map_structure(ops.convert_to_tensor, x)
-    if not all(len(each) for each in keras.tree.flatten(x)):
-        raise ValueError("Argument `x` must have an example at least. Received: none")
-    generators = [
-        g.state for layer in model._flatten_layers() for g in getattr(layer, "_seed_generators", ())
-    ]
-    before = [ops.convert_to_numpy(state) for state in generators]
-    activity = keras.Model(entries, outputs)(x, training=False)
-    for state, value in zip(generators, before, strict=True):
+    return walk, x
+
+
+def _first_batch(x):
+    """The inputs in the first batch of what gives batches; else `x` itself."""
+    if isinstance(x, keras.utils.PyDataset):
+        batch = x[0]
+    elif isinstance(x, list | tuple | dict) or hasattr(x, "shape") or not hasattr(x, "__iter__"):
+        return x
+    else:
+        batch = next(iter(x), None)
+    if batch is None:
+        raise ValueError("Argument `x` must have a batch at least. Received: none")
+    return keras.utils.unpack_x_y_sample_weight(batch)[0]
+
+
+def _run(walk, x):
+    """What each symbolic tensor of a walk stands for; encoders that draw at random go on as if nothing had been."""
+    seeds = walk.seeds
+    before = [ops.convert_to_numpy(state) for state in seeds]
+    known = walk.run(x)
+    for state, value in zip(seeds, before, strict=True):
         state.assign(value)
-    return activity
+    return known
+
+
+def _rates(walk, x):
+    known = _run(walk, x)
+    return {
+        call.name: ops.convert_to_numpy(_mean(known[id(call.outputs[0])], (0, 1)))
+        for call in walk.neurons.values()
+    }
 
 
 def _mean(y, axis=None):
     return ops.mean(ops.cast(y, "float32"), axis=axis)
 
 
-def advice(name: str, rates: np.ndarray) -> str | None:
+def advice(
+    name: str, rates: np.ndarray, layer: keras.layers.Layer | None = None, floored: np.ndarray | None = None
+) -> str | None:
     """What to say of a layer with these rates, or `None` if nothing is wrong with it.
 
     Args:
         name: Name of the layer.
         rates: Array of firing rates, one per unit.
+        layer: The layer. Without it a `lif.LIF` with another surrogate than the constant is assumed.
+        floored: For each unit, whether it sat on the floor of its potential in every step, if that is known.
 
     Returns:
         A sentence for a layer whose rates are no numbers, or in which more than half of the units never fired, or fired
@@ -92,22 +121,36 @@ def advice(name: str, rates: np.ndarray) -> str | None:
     """
     if np.isnan(rates).any():
         return (
-            f"{name}: the rates are no numbers (NaN), so the training has diverged. Try a smaller learning rate or "
-            "clipped gradients, and look for NaN among the inputs."
+            f"{name}: the rates are no numbers (NaN), so the training has diverged, or the inputs are at fault. Try a "
+            "smaller learning rate or clipped gradients, and look among the inputs for NaN, and before an encoder for "
+            "numbers outside of [0, 1]."
         )
-    silent, always_on = np.mean(rates == 0), np.mean(rates > 0.9)
-    if silent > 0.5:
-        return (
-            f"{name}: {silent:.0%} of the units were silent. Try batch normalisation or larger initial weights or "
-            "inputs, a lower threshold, a smaller leak, more steps, or, where some current arrives, a surrogate that "
-            "reaches far below threshold (constant)."
-        )
+    silent, always_on = rates == 0, np.mean(rates > 0.9)
+    is_coarse = isinstance(layer, CoarseLIF)
+    if np.mean(silent) > 0.5:
+        where, ways = "", []
+        if floored is not None and np.mean(floored[silent]) > 0.5:
+            where = f", most of them on their floor of {layer.floor}, where no surrogate reaches them"
+            ways += ["floor=None"]
+        ways += ["batch normalisation or larger initial weights or inputs"]
+        ways += ["a larger tau"] if is_coarse else ["a lower threshold", "a smaller leak"]
+        ways += ["more steps"]
+        if getattr(layer, "surrogate", None) != surrogates.constant():
+            ways += ["where some current arrives, a surrogate that reaches far below threshold (constant)"]
+        return f"{name}: {np.mean(silent):.0%} of the units were silent{where}. Try {_either(ways)}."
     if always_on > 0.5:
+        ways = (
+            ["a smaller tau"] if is_coarse else ["a higher threshold", "a larger leak", "a refractory period"]
+        )
         return (
-            f"{name}: {always_on:.0%} of the units fired in nearly every step. Try smaller initial weights or inputs, "
-            "a higher threshold, a larger leak, or a refractory period."
+            f"{name}: {always_on:.0%} of the units fired in nearly every step. "
+            f"Try {_either(['smaller initial weights or inputs', *ways])}."
         )
     return None
+
+
+def _either(ways):
+    return f"{', '.join(ways[:-1])}, or {ways[-1]}"
 
 
 class FiringRates(keras.callbacks.Callback):
@@ -116,7 +159,8 @@ class FiringRates(keras.callbacks.Callback):
     The mean rate of each layer joins the logs, and so the history, as `<layer>_rate`.
 
     Args:
-        x: A batch of inputs to measure the rates on.
+        x: A batch of inputs to measure the rates on, or what gives batches, as for `lif.firing_rates`. Their first
+            batch is taken once, when the callback is made, and kept: all epochs are measured on the same inputs.
 
     Raises:
         ValueError: As `lif.firing_rates`, before the first epoch, or after it for a model that is not built yet.
@@ -129,27 +173,43 @@ class FiringRates(keras.callbacks.Callback):
     >>> model.compile("sgd", "mse")
     >>> x = np.zeros((2, 5, 3))
     >>> history = model.fit(x, np.zeros((2, 4)), callbacks=[lif.FiringRates(x)], verbose=0)
-    hidden: 100% of the units were silent. Try batch normalisation or larger initial weights or inputs, a lower \
-threshold, a smaller leak, more steps, or, where some current arrives, a surrogate that reaches far below threshold \
-(constant).
+    hidden: 100% of the units were silent, most of them on their floor of 0.0, where no surrogate reaches them. Try \
+floor=None, batch normalisation or larger initial weights or inputs, a lower threshold, a smaller leak, or more steps.
     >>> history.history["hidden_rate"]
     [0.0]
     """
 
-    def __init__(self, x: ArrayLike):
+    def __init__(self, x: ArrayLike | Iterable):
         super().__init__()
-        self.x = x
+        self.x = _first_batch(x)
+        self._walk: Walk | None = None
         self._said: dict[str, str | None] = {}
 
     def on_train_begin(self, logs=None):
+        self._walk = None
         if self.model.built:
-            firing_rates(self.model, self.x)
+            self._measure()
+
+    def _measure(self):
+        """Name -> rates of the layer, the layer, and which of its units sat on the floor, for `advice`."""
+        if self._walk is None:  # once, since to follow a subclassed model leaves traces in its layers
+            self._walk, self.x = _walk(self.model, self.x)
+        known, found = _run(self._walk, self.x), {}
+        for layer, call in self._walk.neurons.items():
+            current, spikes = known[id(call.inputs[0])], known[id(call.outputs[0])]
+            rates, floored = ops.convert_to_numpy(_mean(spikes, (0, 1))), None
+            # A current at or below the floor in every step leaves the potential there.
+            has_floor = getattr(layer, "floor", None) is not None
+            if has_floor and not (isinstance(layer, RecurrentLIF) and rates.any()):
+                floored = ops.convert_to_numpy(ops.all(current <= layer.floor, axis=(0, 1)))
+            found[call.name] = rates, layer, floored
+        return found
 
     def on_epoch_end(self, epoch, logs=None):
-        for name, rates in firing_rates(self.model, self.x).items():
+        for name, (rates, *more) in self._measure().items():
             if logs is not None:
                 logs[f"{name}_rate"] = float(np.mean(rates))
-            words = advice(name, rates)
+            words = advice(name, rates, *more)
             if words and words != self._said.get(name):  # once, not after every epoch
                 print(words)
             self._said[name] = words
@@ -171,9 +231,9 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
     window, those on the padding included, as is usual. Pooling has no weights and passes the mean rate on.
 
     Args:
-        model: A built `Sequential` or functional model, of neurons that are `lif.LIF`, `lif.CoarseLIF` or
-            `lif.SoftNeuron` layers and of dense and convolutional layers, perhaps in `TimeDistributed`. Numbers are for
-            one example and one step. A layer of your own that has weights says its number in an attribute `synapses`.
+        model: A model as for `lif.firing_rates`, of neurons that are `lif.LIF`, `lif.CoarseLIF` or `lif.SoftNeuron`
+            layers and of dense and convolutional layers, perhaps in `TimeDistributed`. Numbers are for one example and
+            one step. A layer of your own that has weights says its number in an attribute `synapses`.
 
     Returns:
         A dict, name of the layer of weights -> `Synapses(count, source)`. The source is the name of the layer of
@@ -181,7 +241,7 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
 
     Raises:
         ValueError: If a layer's synapses cannot be counted, or listen to several layers of neurons, neurons stand
-            inside another layer or model, or the time axis is reshaped away.
+            inside another layer, the time axis is reshaped away, or the model cannot be followed.
 
     Example:
 
@@ -191,51 +251,45 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
     >>> lif.synapses(model)
     {'in': Synapses(count=32, source=None), 'out': Synapses(count=24, source='hidden')}
     """
-    within = outputs_in(model)
-    refuse_hidden(model, (LIF, CoarseLIF, SoftNeuron), within)
+    return _synapses(Walk(model, (LIF, CoarseLIF, SoftNeuron)))
+
+
+def _synapses(walk):
+    for layer, name in walk.opened.items():
+        inside = {id(w) for part in layer._flatten_layers(include_self=False) for w in part.weights}
+        if any(len(w.shape) > 1 and id(w) not in inside for w in layer.weights):
+            raise ValueError(
+                "Argument `model` must have layers whose synapses can be counted. "
+                f"Received: {name!r} ({type(layer).__name__}), which has weights of its own beside its layers"
+            )
     # Time begins at the encoder, or where there is none, but neurons that want time, at the input.
-    is_encoded = any(isinstance(layer, _TimeEncoder) for layer in within)
-    from_the_start = not is_encoded and any(isinstance(layer, LIF | CoarseLIF) for layer in within)
-    found, known = {}, {}
-
-    def sources(tensor):
-        """Names of the layers of neurons whose output reaches a tensor, None for the input; whether it has time."""
-        operation, index, _ = tensor._keras_history
-        if (operation.name, index) in known:
-            return known[operation.name, index]
-        node = operation._inbound_nodes[index]
-        before = [sources(each) for each in node.input_tensors]
-        heard = set().union(*(names for names, _ in before)) or {None}
-        has_time = any(timed for _, timed in before) or (from_the_start and not before)
-        for layer, output in unfolded(node).items():
-            if isinstance(layer, LIF | CoarseLIF | SoftNeuron):
-                heard = {layer.name}
-            has_time = has_time or isinstance(layer, _TimeEncoder)
-            count = _count(layer, output.shape, has_time)
-            if (
-                isinstance(layer, LeakyIntegrator)
-                and not layer.return_sequences
-                or isinstance(layer, OVER_TIME)
-            ):
-                has_time = False
-            if has_time and isinstance(layer, MOVED):
-                raise ValueError(
-                    "Argument `model` must keep its steps apart: put what reshapes into TimeDistributed. "
-                    f"Received: layer {layer.name!r} ({type(layer).__name__}), which acts on the time axis"
-                )
-            if count and len(heard) > 1:
-                raise ValueError(
-                    "Each layer of weights in argument `model` must listen to one layer of neurons, or to the input. "
-                    f"Received: layer {layer.name!r}, which listens to {sorted(map(str, heard))}"
-                )
-            if count:  # a layer that is used twice has its synapses twice
-                before = found.get(layer.name, (0,))[0]
-                found[layer.name] = Synapses(before + count, *heard)
-        known[operation.name, index] = heard, has_time
-        return known[operation.name, index]
-
-    for output in model.outputs:
-        sources(output)
+    is_encoded = any(isinstance(call.layer, _TimeEncoder) for call in walk.calls)
+    from_the_start = not is_encoded and any(isinstance(call.layer, LIF | CoarseLIF) for call in walk.calls)
+    # Of each tensor: names of the layers of neurons whose output reaches it, None for the input; whether it has time.
+    known, found = {id(x): ({None}, from_the_start) for x in walk.inputs}, {}
+    for call in walk.calls:
+        layer, before = call.layer, [known[id(x)] for x in call.inputs]
+        heard = set().union(*(names for names, _ in before))
+        has_time = any(timed for _, timed in before)
+        if isinstance(layer, LIF | CoarseLIF | SoftNeuron):
+            heard = {call.name}
+        has_time = has_time or isinstance(layer, _TimeEncoder)
+        count = _count(layer, call.outputs[0].shape, has_time)
+        if isinstance(layer, LeakyIntegrator) and not layer.return_sequences or isinstance(layer, OVER_TIME):
+            has_time = False
+        if has_time and isinstance(layer, MOVED):
+            raise ValueError(
+                "Argument `model` must keep its steps apart: put what reshapes into TimeDistributed. "
+                f"Received: layer {call.name!r} ({type(layer).__name__}), which acts on the time axis"
+            )
+        if count and len(heard) > 1:
+            raise ValueError(
+                "Each layer of weights in argument `model` must listen to one layer of neurons, or to the input. "
+                f"Received: layer {call.name!r}, which listens to {sorted(map(str, heard))}"
+            )
+        if count:  # a layer that is used twice has its synapses twice
+            found[call.name] = Synapses(found.get(call.name, (0,))[0] + count, *heard)
+        known |= {id(y): (heard, has_time) for y in call.outputs}
     return found
 
 
@@ -317,7 +371,7 @@ class Summary(list):
         return f'<table class="lif-summary"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 
-def summary(model: keras.Model, x: ArrayLike) -> Summary:
+def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
     r"""A table of what a spiking network does with one example, on average over a batch.
 
     For the input and for each layer of neurons: the number of units $N$, the firing rate $\bar r$ per unit and step,
@@ -327,9 +381,8 @@ def summary(model: keras.Model, x: ArrayLike) -> Summary:
     they stood behind it, and a masked step counts as one without a spike.
 
     Args:
-        model: A built `Sequential` or functional model of layers that `lif.synapses` knows, with `lif.LIF` or
-            `lif.CoarseLIF` layers.
-        x: A batch of inputs for it; a few hundred examples are enough.
+        model: A model of layers that `lif.synapses` knows, with `lif.LIF` or `lif.CoarseLIF` layers.
+        x: A batch of inputs for it, or what gives batches, as for `lif.firing_rates`.
 
     Returns:
         A list of `(layer, units, rate, spikes, operations)`, which is shown as a table with a row for the total.
@@ -348,16 +401,18 @@ def summary(model: keras.Model, x: ArrayLike) -> Summary:
     hidden      2  0.500      10                   40
     total                     40                  100
     """
-    if len(model.inputs) != 1:
+    walk, x = _walk(model, x)
+    if len(walk.inputs) != 1:
         raise ValueError(
-            f"Argument `model` must have one input. Received: {model.name}, with {len(model.inputs)}"
+            f"Argument `model` must have one input. Received: {model.name}, with {len(walk.inputs)}"
         )
-    encoders = [layer for layer in model.layers if isinstance(layer, _TimeEncoder)][:1]
-    activity = _spikes(model, x, encoders)
-    entered = activity.pop(encoders[0].name) if encoders else ops.convert_to_tensor(x)
-    heard = synapses(model).values()
+    known = _run(walk, x)
+    encoded = [call.outputs[0] for call in walk.calls if isinstance(call.layer, _TimeEncoder)]
+    activity = {None: ops.not_equal(known[id((encoded or walk.inputs)[0])], 0)}
+    activity |= {call.name: known[id(call.outputs[0])] for call in walk.neurons.values()}
+    heard = _synapses(Walk(model, (LIF, CoarseLIF, SoftNeuron), x)).values()
     rows = Summary()
-    for name, y in {None: ops.not_equal(entered, 0), **activity}.items():
+    for name, y in activity.items():
         units, steps, rate = math.prod(y.shape[2:]), y.shape[1], float(_mean(y))
         listening = sum(each.count for each in heard if each.source == name)
         rows.append(

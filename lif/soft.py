@@ -4,6 +4,8 @@ Times are in seconds, rates in Hz, currents in units of the threshold current.
 """
 
 import math
+import re
+import warnings
 from typing import NamedTuple
 
 import keras
@@ -11,7 +13,7 @@ import numpy as np
 from keras import backend, ops
 
 from . import dynamics
-from ._graph import nodes, refuse_hidden, refuse_shared
+from ._graph import Walk
 from .backend import JIT_COMPILE, Tensor, custom_gradient
 from .encoders import _whole_number
 from .layers import is_number
@@ -425,11 +427,12 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
     integrate again exactly $t_\text{ref}$ after it, so that the rate under constant current is that of `lif.lif_rate`.
     Each spike is seen by the next layers through the alpha synapse $h(t) = t/\tau_s^2\, e^{-t/\tau_s}$, times the
     amplitude. All other layers stay as they are and act in every step; those before the first `SoftNeuron` only once,
-    as the input is constant.
+    as the input is constant. The mean over steps of what a nonlinear layer makes of spikes is not what it makes of
+    rates: a maximum is refused, and is an average where networks are trained to be converted.
 
     Args:
-        model: A `Sequential` or functional model with one input and one output, and with `SoftNeuron` layers, for
-            instance `SoftLIF`.
+        model: A model with one input and one output, and with `SoftNeuron` layers, for instance `SoftLIF`: functional,
+            a built `Sequential`, or a subclassed one that was called on a batch. Layers may stand in models inside it.
         dt: Length of a step, in seconds, > 0. A neuron fires at most once a step.
         synapse: Time constant $\tau_s$, in seconds, > 0, or 0 for none.
 
@@ -438,7 +441,7 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
 
     Raises:
         ValueError: If an argument is out of its range, or the model has an input of unknown shape, no `SoftNeuron`
-            layer, one that is used twice, or one that stands inside another layer or model.
+            layer, one that is used twice or stands inside another layer, or a maximum or minimum of spikes.
 
     Example:
 
@@ -460,21 +463,26 @@ class SpikingNetwork:
     def __init__(self, model: keras.Model, dt: float, synapse: float):
         self.dt = _positive("dt", dt)
         self.synapse = 0.0 if synapse == 0 else _positive("synapse", synapse)
-        found = [node.operation for node in nodes(model) if isinstance(node.operation, SoftNeuron)]
-        refuse_hidden(model, SoftNeuron, found)
-        if not found:
+        self.model, self.walk = model, Walk(model, SoftNeuron)
+        if not self.walk.neurons:
             raise ValueError(
                 f"Argument `model` must have a SoftNeuron layer such as SoftLIF. Received: {model.name}"
             )
-        refuse_shared(found)
-        if len(model.inputs) != 1 or len(model.outputs) != 1:
+        self.walk.refuse_shared()
+        if len(self.walk.inputs) != 1 or len(self.walk.outputs) != 1:
             raise ValueError(f"Argument `model` must have one input and one output. Received: {model.name}")
-        if None in model.inputs[0].shape[1:]:
+        if None in self.walk.inputs[0].shape[1:]:
             raise ValueError(
                 "Argument `model` must have an input of a known shape (batch, *units), without a time axis. "
-                f"Received: {model.inputs[0].shape}"
+                f"Received: {self.walk.inputs[0].shape}"
             )
-        self.model = model
+        _refuse_extremes(self.walk)
+        for call in self.walk.calls:
+            if call.name != call.layer.name and not isinstance(call.layer, SoftNeuron):
+                raise ValueError(
+                    "Layers of argument `model`, those of models inside it too, must have names of their own. "
+                    f"Received: more than one named {call.layer.name!r}"
+                )
 
     def run(
         self, x: np.ndarray, seconds: float, batch_size: int = 100, keep_state: bool = False
@@ -494,6 +502,9 @@ class SpikingNetwork:
 
         Raises:
             ValueError: If `seconds` is less than a step, `batch_size` is no whole number >= 1, or `x` is empty.
+
+        Warns:
+            UserWarning: For a layer whose rates are more than one spike a step.
         """
         steps = round(seconds / self.dt) if is_number(seconds) and 0 < seconds < math.inf else 0
         if steps < 1:
@@ -503,34 +514,51 @@ class SpikingNetwork:
             raise ValueError("Argument `x` must have an example at least. Received: none")
         at_once = max(k for k in range(1, 26) if steps % k == 0)
         network, neurons = self._build(batch_size, at_once)
-        spikes = {each.name: 0.0 for each in neurons}
-        outputs = []
+        spikes = dict.fromkeys(neurons, 0.0)
+        outputs, fastest = [], {}
         for start in progress(range(0, len(x), batch_size), unit="batch"):
             batch = np.asarray(x[start : start + batch_size])
             shown = np.pad(batch, [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1))
             if start == 0 or not keep_state:
-                for each in neurons:
+                for each in neurons.values():
                     each.rest()
             parts = [network.predict_on_batch(shown) for _ in range(steps // at_once)]
             parts = [part.reshape(batch_size, at_once, *part.shape[1:]) for part in parts]
             outputs.append(np.concatenate(parts, axis=1)[: len(batch)])
-            for each in neurons:
-                spikes[each.name] += each.take_spike_counts()[: len(batch)].sum(axis=0)
+            self._note_rates(batch, fastest)
+            for name, each in neurons.items():
+                spikes[name] += each.take_spike_counts()[: len(batch)].sum(axis=0)
+        for name, rate in fastest.items():
+            if rate * self.dt > 1:
+                warnings.warn(
+                    f"Layer {name}: rates of up to {rate:.0f} Hz are more than the {1 / self.dt:.0f} Hz of one spike a "
+                    f"step of dt={self.dt}, so its neurons fall behind. Take a shorter `dt`, or train with a longer "
+                    "refractory period or a larger amplitude.",
+                    stacklevel=2,
+                )
         rates = {name: count / (len(x) * steps * self.dt) for name, count in spikes.items()}
         return SpikingRun(np.concatenate(outputs), rates)
 
+    def _note_rates(self, batch, fastest):
+        """Keeps the highest rate that each layer has in the rate network, where it may be more than the steps carry."""
+        neurons = {
+            layer: call
+            for layer, call in self.walk.neurons.items()
+            if not getattr(layer, "refractory", 0) >= self.dt  # which no rate can exceed
+        }
+        known = self.walk.run(batch) if neurons else {}
+        for layer, call in neurons.items():
+            rate = float(ops.max(known[id(call.outputs[0])])) / layer.amplitude
+            fastest[call.name] = max(rate, fastest.get(call.name, 0.0))
+
     def _build(self, batch_size, steps):
         """The model with spiking neurons, for a batch and a number of steps at once; and these neurons."""
-        model = self.model
-        neurons = []
+        neurons = {}
 
-        def spiking(layer):
-            if not isinstance(layer, SoftNeuron):
-                return layer  # the same layer, so the same weights
-            neurons.append(_SpikingNeurons(layer, self.dt, self.synapse, steps, batch_size))
-            return neurons[-1]
-
-        def call(layer, *args, **kwargs):
+        def call(each, args, kwargs):
+            layer = each.layer  # the same layer, so the same weights
+            if isinstance(layer, SoftNeuron):
+                layer = neurons[each.name] = _SpikingNeurons(layer, self.dt, self.synapse, steps, batch_size)
             # Where a branch that is constant in time meets one that is not, it is repeated in every step.
             tensors = keras.tree.flatten((args, kwargs))
             over_time = {t.shape[0] for t in tensors if isinstance(t, keras.KerasTensor)} == {
@@ -548,13 +576,32 @@ class SpikingNetwork:
                 )
             return layer(*args, **kwargs)
 
-        inputs = keras.Input(
-            batch_shape=(batch_size, *model.inputs[0].shape[1:]), dtype=model.inputs[0].dtype
-        )
-        functional = keras.Model(model.inputs[0], model.outputs[0])
-        network = keras.models.clone_model(functional, inputs, spiking, call)
+        (start,), (end,) = self.walk.inputs, self.walk.outputs
+        inputs = keras.Input(batch_shape=(batch_size, *start.shape[1:]), dtype=start.dtype)
+        network = keras.Model(inputs, self.walk.run(inputs, call)[id(end)])
         network.compile(jit_compile=JIT_COMPILE)
         return network, neurons
+
+
+# Layers and operations of Keras that pick one of several numbers: MaxPooling2D, GlobalMaxPooling1D, Maximum, ops.max.
+_EXTREME = re.compile("MaxPool|MinPool|^(Max|Min|Maximum|Minimum|Amax|Amin)$")
+
+
+def _refuse_extremes(walk):
+    """Refuses a maximum of spike trains: of each step's, it would lie far above that of the rates."""
+    hear_spikes = set()
+    for call in walk.calls:
+        layer = call.layer
+        hears = any(id(x) in hear_spikes for x in call.inputs)
+        inner = getattr(layer, "layer", layer)
+        if hears and any(map(_EXTREME.search, (base.__name__ for base in type(inner).__mro__))):
+            raise ValueError(
+                "Argument `model` must have no maximum or minimum of spike trains: the largest of what neurons' "
+                "spikes carry at a moment is more than the largest of their rates. Train with AveragePooling2D or the "
+                f"like instead. Received: layer {call.name!r} ({type(inner).__name__})"
+            )
+        if hears or isinstance(layer, SoftNeuron):
+            hear_spikes.update(map(id, call.outputs))
 
 
 class _SpikingNeurons(keras.layers.Layer):
@@ -564,7 +611,7 @@ class _SpikingNeurons(keras.layers.Layer):
     """
 
     def __init__(self, soft, dt, synapse, steps, batch_size):
-        super().__init__(name=soft.name, trainable=False, dtype=soft.dtype_policy)
+        super().__init__(trainable=False, dtype=soft.dtype_policy)
         self.soft, self.dt, self.synapse = soft, dt, synapse
         self.steps, self.batch_size = steps, batch_size
 

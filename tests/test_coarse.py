@@ -439,6 +439,30 @@ def test_bad_arguments_of_the_continuous_simulation_are_named(arguments, message
         lif.simulate_continuous(chain(), X, **arguments)
 
 
+def test_a_chain_may_stand_in_models_inside():
+    """If this fails, a backbone, or two made by one function, cannot be run in continuous time."""
+
+    def part(name, seed):
+        keras.utils.set_random_seed(seed)
+        stages = [
+            keras.layers.Dense(5, kernel_initializer="he_normal", name="dense"),
+            lif.CoarseLIF(4.0, name="h"),
+        ]
+        return keras.Sequential([keras.Input((None, 5)), *stages], name=name)
+
+    parts = part("a", 0), part("b", 1)
+    x = np.random.default_rng(0).integers(0, 3, (2, 20, 5)).astype("float32")
+    flat = keras.Sequential([keras.Input((None, 5))])
+    for k in range(2):
+        flat.add(keras.layers.Dense(5, name=f"dense_{k}"))
+        flat.add(lif.CoarseLIF(4.0, name=f"h_{k}"))
+    nested = keras.Sequential([keras.Input((None, 5)), *parts])
+    flat.set_weights(nested.get_weights())
+    for name, same in (("a/h", "h_0"), ("b/h", "h_1")):
+        found = lif.simulate_continuous(nested, x, substeps=4, layer=name)
+        assert np.array_equal(found, lif.simulate_continuous(flat, x, substeps=4, layer=same)) and found.any()
+
+
 def test_models_that_are_no_chain_are_refused():
     """If this fails, a skip connection is silently dropped in continuous time."""
     inputs = keras.Input((None, 6))

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -373,6 +374,60 @@ def test_branches_meet():
     found = lif.to_spiking(model).run(x, 1.0, batch_size=3).outputs
     expected = model.predict(x, verbose=0)
     assert np.abs(found[:, 200:].mean(1) - expected).max() < 0.1 * (1 + np.abs(expected).max())
+
+
+def test_neurons_in_models_inside_are_converted():
+    """If this fails, a backbone or a subclassed rate network has to be written anew before it can spike."""
+
+    class Net(keras.Model):
+        def __init__(self, *stages):
+            super().__init__()
+            self.stages = list(stages)
+
+        def call(self, x):
+            for stage in self.stages:
+                x = stage(x)
+            return x
+
+    plain = network()
+    expected = lif.to_spiking(plain).run(IMAGES[:3], 0.05, batch_size=3)
+    first, rest = plain.layers[:3], plain.layers[3:]
+    net = Net(keras.Sequential([keras.Input((8, 8, 1)), *first]), *rest)
+    net(IMAGES)
+    found = lif.to_spiking(net).run(IMAGES[:3], 0.05, batch_size=3)
+    assert found.outputs == pytest.approx(expected.outputs, abs=1e-5) and set(found.rates) == set(
+        expected.rates
+    )
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        layers.MaxPooling2D(2),
+        layers.GlobalMaxPooling2D(),
+        lambda y: ops.max(y, axis=1),
+        lambda y: ops.maximum(y, 2 * y),
+    ],
+)
+def test_a_maximum_of_spikes_is_refused(pool):
+    """The mean of the largest is not the largest of the means: if this fails, a network converts to another one."""
+    inputs = keras.Input((4, 4, 1))
+    behind = keras.Model(inputs, pool(lif.SoftLIF()(inputs)))
+    with pytest.raises(ValueError, match="maximum.*AveragePooling"):
+        lif.to_spiking(behind)
+    # What hears no spikes, as the input is constant, may be anything.
+    lif.to_spiking(keras.Model(inputs, lif.SoftLIF()(pool(inputs))))
+
+
+def test_rates_that_no_step_can_carry_are_warned_of():
+    """If this fails, neurons fall behind their rates, and the spiking network answers otherwise for no reason seen."""
+    neurons = lif.SoftLIF(tau=0.02, refractory=0.0005, gain=1.0, bias=0.0, amplitude=1.0, name="fast")
+    spiking = lif.to_spiking(keras.Sequential([keras.Input((2,)), neurons]), dt=0.001)
+    with pytest.warns(UserWarning, match=r"Layer fast: rates of up to 1\d{3} Hz.*1000 Hz.*`dt`"):
+        spiking.run(np.array([[1.5, 100.0]]), 0.02, batch_size=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        spiking.run(np.array([[1.5, 5.0]]), 0.02, batch_size=1)
 
 
 def test_the_model_is_left_as_it_was(tmp_path):
