@@ -14,10 +14,15 @@ $$ \lambda = \frac{\Delta t}{\tau}, \qquad x_t = \lambda\, r\, I_t , \qquad v_\t
 
 A network is written with $\tau = \Delta t / \lambda$ and $r = 1 / \lambda$, so that $\lambda\, r = 1$ and no weight has
 to be scaled. This is also how snnTorch and SpikingJelly write theirs, and 0.1 ms is the step they assume.
+
+A neuron of NIR fires above its threshold, one of `lif` at it. In single precision the two rules are one if the
+threshold is moved by one number: $v \ge \vartheta$ is $v > \vartheta^-$ with the float32 number $\vartheta^-$ next
+below $\vartheta$. That is what is written, and undone in reading.
 """
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from os import PathLike
 from typing import Any, TypeAlias
@@ -32,6 +37,12 @@ from .results import whole
 Graph: TypeAlias = Any  # a nir.NIRGraph; the package is imported where it is needed
 
 DT = 1e-4
+
+# Written for a leak of 0 that stands beside others. 1 less a leak below 2^-25 is 1 in float32, so nothing leaks.
+LEAST_LEAK = 2.0**-40
+
+# More than deflate, by which NIR files are compressed, can make of a byte.
+MOST_COMPRESSED = 2000
 
 # What does nothing once a network is trained.
 _IDENTITIES = (keras.layers.Dropout, keras.layers.GaussianNoise, keras.layers.ActivityRegularization)
@@ -66,11 +77,13 @@ def to_nir(
     channels first: kernels are turned round, and the weights behind a `Flatten` are reordered. A `LeakyIntegrator` is
     written with all its steps.
 
-    In NIR a neuron fires above its threshold, here at it. The two differ only where a potential equals the threshold
-    to the last bit.
+    In NIR a neuron fires above its threshold, here at it, so the float32 number next below $\vartheta$ is written as
+    `v_threshold`. A leak of 0 beside others in one layer is written as one of $2^{-40}$, which changes no potential in
+    float32. A layer inside another model has its own name, or, where two have the same, that of the model before it.
 
     Args:
-        model: A `Sequential` or functional model that is a chain of layers, with inputs `(batch, time, *units)`.
+        model: A model that is a chain of layers, some of which may stand in models inside it, with inputs
+            `(batch, time, *units)`: functional, a built `Sequential`, or a subclassed one that was called on a batch.
         path: File to write, usually `*.nir`, or `None` for none.
         dt: Length of a step, in seconds, > 0.
         unit_resistance: Whether to write a `LIF` with $r = 1$ and its threshold times $\lambda$: the same neuron, its
@@ -81,7 +94,8 @@ def to_nir(
 
     Raises:
         ImportError: If the package `nir` is missing.
-        ValueError: For what NIR cannot say, naming the layer and the option: a floor, a refractory period, another
+        ValueError: For weights that are not finite, and for what NIR cannot say, naming the layer and the option:
+            batch normalisation (fold it into the weights before it), a floor, a refractory period, another
             reset than `"zero"`, an activation, quantised weights, a kernel that is not square, padding that differs
             between two sides, a layer not listed (a subclass of one that is may compute something else, and is not),
             or a model that is no chain.
@@ -143,6 +157,7 @@ class _Writer:
 
     def _put(self, name, node):
         name = _unused(name, self.nodes)
+        _check_numbers(self.nir, f"Layer {name}", node)
         self.edges.append((list(self.nodes)[-1], name))
         self.nodes[name] = node
 
@@ -188,7 +203,13 @@ class _Writer:
             )
             node, used = (self._cuba_lif(layer, following), 2) if both else (self._integrator(layer), 1)
         if node is None:
-            raise ValueError(f"Layer {layer.name} ({kind.__name__}) has no counterpart in NIR.")
+            way_out = (
+                " Fold it into the weights before it: kernel * gamma / sqrt(moving_variance + epsilon), and "
+                "(bias - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta."
+                if isinstance(layer, keras.layers.BatchNormalization)
+                else ""
+            )
+            raise ValueError(f"Layer {layer.name} ({kind.__name__}) has no counterpart in NIR.{way_out}")
         self._put(_node_name(next_call if used == 2 else call), node)
         self.ended = kind is LeakyIntegrator and not layer.return_sequences
         self.shape = tuple(call.outputs[0].shape[1 if self.ended else 2 :])
@@ -265,14 +286,14 @@ class _Writer:
         )
         leak, threshold = self._per_unit(_leak(layer)), self._per_unit(layer.threshold)
         if not leak.any():
-            return self.nir.IF(r=np.full_like(leak, 1 / self.dt), v_threshold=threshold)
-        self._no_zeros_among(leak, layer)
+            return self.nir.IF(r=np.full_like(leak, 1 / self.dt), v_threshold=_next_below(threshold))
+        leak[leak == 0] = LEAST_LEAK
         scale = leak if self.unit_resistance else np.ones_like(leak)
         return self.nir.LIF(
             tau=self.dt / leak,
             r=scale / leak,
             v_leak=0 * leak,
-            v_threshold=scale * threshold,
+            v_threshold=_next_below(scale * threshold),
             v_reset=0 * leak,
         )
 
@@ -298,7 +319,7 @@ class _Writer:
         leak = self._per_unit(_leak(layer))
         if not leak.any():
             return self.nir.I(r=np.full_like(leak, 1 / self.dt))
-        self._no_zeros_among(leak, layer)
+        leak[leak == 0] = LEAST_LEAK
         return self.nir.LI(tau=self.dt / leak, r=1 / leak, v_leak=0 * leak)
 
     def _cuba_lif(self, synapse, layer):
@@ -309,13 +330,6 @@ class _Writer:
             tau_mem=upper.tau,
             **{name: getattr(upper, name) for name in ("r", "v_leak", "v_threshold", "v_reset")},
         )
-
-    @staticmethod
-    def _no_zeros_among(leak, layer):
-        if not leak.all():
-            raise ValueError(
-                f"Layer {layer.name}: leaks of 0 beside others are no single node of NIR. Received: leak={leak!r}"
-            )
 
 
 def from_nir(
@@ -332,12 +346,14 @@ def from_nir(
     times the size of the pool, `CubaLIF` a `LeakyIntegrator` before a `LIF`. `LI` and `I` return all their steps.
 
     A graph does not say by what step it was simulated. `lif.to_nir` leaves a note; snnTorch and SpikingJelly assume
-    0.1 ms, Norse 1 ms and Spyx 1.
+    0.1 ms, Norse 1 ms and Spyx 1. A neuron of NIR fires above its threshold, so $\vartheta$ is the float32 number next
+    above `v_threshold`. SpikingJelly fires at it: of its networks a potential that meets the threshold to the last bit
+    does not fire here.
 
     Args:
         graph: A `nir.NIRGraph` that is a chain of nodes, or the path of a file.
         dt: Length of a step, in the unit of the graph's time constants, > 0. By default what the graph notes, or else
-            0.1 ms.
+            0.1 ms, with a warning where it matters.
         surrogate, detach_reset: As for `lif.LIF`, for training.
 
     Returns:
@@ -345,8 +361,13 @@ def from_nir(
 
     Raises:
         ImportError: If the package `nir` is missing.
-        ValueError: If the graph is no chain, a node has no counterpart, a potential leaks or is reset to another value
-            than 0, a threshold is not > 0, or a time constant is shorter than a step. A node is named.
+        ValueError: If the graph is no chain, a node has no counterpart or is of an unknown type, a number in it is
+            complex or not finite, a potential leaks or is reset to another value than 0, a threshold or the resistance
+            of a neuron that fires is not > 0, a time constant is shorter than a step, or a file claims to hold much
+            more than it does. A node is named.
+
+    Warns:
+        UserWarning: If neither `dt` nor the graph says the step, and there are neurons, whose leak depends on it.
 
     Example:
 
@@ -362,13 +383,19 @@ def from_nir(
     """
     nir = _nir()
     if isinstance(graph, str | PathLike):
-        graph = nir.read(graph)
+        graph = _read(nir, graph)
     elif not isinstance(graph, nir.NIRGraph):
         raise ValueError(
             f"Argument `graph` must be a nir.NIRGraph or a path. Received: {type(graph).__name__}"
         )
     if dt is None:
         dt = np.asarray(graph.metadata.get("dt", DT)).item()
+        if "dt" not in graph.metadata and any(_is_neuron(nir, node) for node in _nodes(nir, graph)):
+            warnings.warn(
+                f"The graph does not say its step, on which its neurons depend: {DT} s is taken, as snnTorch and "
+                "SpikingJelly do. Norse takes 1e-3 and Spyx 1: give argument `dt`.",
+                stacklevel=2,
+            )
     _check_step(dt)
     reader = _Reader(nir, dt, dict(surrogate=surrogate, detach_reset=detach_reset, floor=None))
     names = _path(nir, graph)
@@ -378,9 +405,13 @@ def from_nir(
     inputs = y = keras.Input((None, *_channels_last(shape)))
     for name in names[1:-1]:
         try:
+            _check_numbers(nir, f"Node {name}", graph.nodes[name])
             y = reader.add(name, graph.nodes[name], y)
         except ValueError as error:
-            raise ValueError(f"Node {name}: {error}") from error
+            message = str(error)
+            raise ValueError(
+                message if message.startswith(f"Node {name}") else f"Node {name}: {message}"
+            ) from error
     model = keras.Model(inputs, y)
     for layer, weights in reader.weights:
         layer.set_weights(weights)
@@ -489,7 +520,11 @@ class _Reader:
         if not np.all(np.asarray(node.v_threshold) > 0):
             raise ValueError(f"v_threshold must be > 0. Received: v_threshold={node.v_threshold!r}")
         leak, gain = self._leak_and_gain(node)
-        threshold = self._per_unit(_seven_digits(np.asarray(node.v_threshold) / gain), y.shape[2:])
+        if not np.all(gain > 0):
+            raise ValueError(f"r must be > 0. Received: r={node.r!r}")
+        threshold = _next_above(node.v_threshold)
+        threshold = np.where(gain == 1, _shortest(threshold), _seven_digits(threshold / gain))
+        threshold = self._per_unit(threshold, y.shape[2:])
         if np.ptp(threshold) > 1e-6 * np.max(threshold):
             y, threshold = self._scaled(y, 1 / threshold, in_order=True), 1.0
             if options:
@@ -554,6 +589,55 @@ class _Reader:
         if np.allclose(gain, 1.0, rtol=1e-6, atol=0):
             return y
         return keras.layers.Rescaling(gain if np.ndim(gain) == 0 else np.asarray(gain).tolist(), name=name)(y)
+
+
+def _read(nir, path):
+    """The graph in a file, which is first looked through: `nir` reads all that a file claims to hold."""
+    import h5py  # as nir does
+
+    def check(place, item):
+        *groups, field = place.split("/")
+        name = "/".join(group for group in groups if group != "nodes")
+        if not isinstance(item, h5py.Dataset):
+            return
+        if field == "type" and "metadata" not in groups:
+            kind = item[()]
+            kind = kind.decode() if isinstance(kind, bytes) else kind
+            known = getattr(nir, kind, None) if isinstance(kind, str) else None
+            if not (isinstance(known, type) and issubclass(known, nir.NIRNode)):
+                raise ValueError(f"Node {name}: type {kind!r} is none that the package nir knows.")
+        claimed, stored = item.size * item.dtype.itemsize, item.id.get_storage_size()
+        if claimed > max(2**20, MOST_COMPRESSED * stored):
+            raise ValueError(
+                f"Node {name}: {field} of shape {item.shape} would take {claimed:,} bytes, of which the file holds "
+                f"{stored:,}."
+            )
+
+    with h5py.File(path) as file:
+        file["node"].visititems(check)
+    return nir.read(path)
+
+
+def _nodes(nir, graph):
+    """The nodes of a graph, those of its subgraphs too."""
+    for node in graph.nodes.values():
+        yield from _nodes(nir, node) if isinstance(node, nir.NIRGraph) else [node]
+
+
+def _is_neuron(nir, node):
+    return isinstance(node, nir.LIF | nir.IF | nir.LI | nir.I | nir.CubaLIF | nir.CubaLI)
+
+
+def _check_numbers(nir, name, node):
+    """Refuses numbers of a node that are complex or not finite."""
+    if isinstance(node, nir.NIRGraph):
+        for inner, each in node.nodes.items():
+            _check_numbers(nir, f"{name}/{inner}", each)
+        return
+    for field, value in vars(node).items():
+        value = np.asarray(value) if not isinstance(value, dict) else np.zeros(())
+        if value.dtype.kind == "c" or value.dtype.kind == "f" and not np.all(np.isfinite(value)):
+            raise ValueError(f"{name}: {field} must be finite real numbers. Received: {field}={value!r}")
 
 
 def _path(nir, graph):
@@ -637,6 +721,22 @@ def _channels_last(shape, array=False):
 def _seven_digits(values):
     """What float32 holds: 0.1, not 0.099999995, where the file has a time constant in float32."""
     return np.reshape([float(f"{value:.7g}") for value in np.ravel(values)], np.shape(values))
+
+
+def _next_below(threshold):
+    """The largest float32 number below each: `v > _next_below(threshold)` is `v >= threshold` for a `v` in float32."""
+    return np.nextafter(np.asarray(threshold, "float32"), np.float32(-np.inf))
+
+
+def _next_above(threshold):
+    """The smallest float32 number above each."""
+    single = np.asarray(threshold, "float32")
+    return np.where(single > threshold, single, np.nextafter(single, np.float32(np.inf)))
+
+
+def _shortest(values):
+    """The shortest decimal numbers that are these in float32: 0.7, not 0.699999988079071."""
+    return np.reshape([float(str(value)) for value in np.ravel(np.float32(values))], np.shape(values))
 
 
 def _pair(n):

@@ -1,7 +1,9 @@
 """Networks to and from NIR, without any other framework: what is written, what comes back, what is refused."""
 
 import sys
+import warnings
 
+import h5py
 import keras
 import nir
 import numpy as np
@@ -94,21 +96,28 @@ def test_the_numbers_in_a_graph_are_those_of_the_formulas():
     graph = lif.to_nir(model_of((6,), dense(2, name="d"), lif.LIF(0.25, 2.0, floor=None, name="n")), dt=1e-3)
     node = graph.nodes["n"]
     assert node.tau == pytest.approx([4e-3, 4e-3]) and node.r == pytest.approx([4, 4])
-    assert node.v_threshold.tolist() == [2, 2] and not node.v_leak.any() and not node.v_reset.any()
+    assert (
+        np.nextafter(node.v_threshold, np.float32(3)).tolist() == [2, 2]
+        and not node.v_leak.any()
+        and not node.v_reset.any()
+    )
     unit = lif.to_nir(
         model_of((6,), dense(2), lif.LIF(0.25, 2.0, floor=None, name="n")), unit_resistance=True
     )
-    assert unit.nodes["n"].r.tolist() == [1, 1] and unit.nodes["n"].v_threshold.tolist() == [0.5, 0.5]
+    assert unit.nodes["n"].r.tolist() == [1, 1] and unit.nodes["n"].v_threshold == pytest.approx([0.5, 0.5])
     assert graph.nodes["d"].weight.shape == (2, 6)
     synapse = lif.to_nir(MODELS["synapse"]())
     assert [type(node) for node in synapse.nodes.values()] == [nir.Input, nir.Affine, nir.CubaLIF, nir.Output]
 
 
 def euler(node, current, dt):
-    """NIR's equations by Euler's method, in NumPy and NIR's own terms."""
-    v, spikes = np.zeros(node.tau.shape), []
+    """NIR's equations by Euler's method, in NumPy and NIR's own terms, in the precision of the current."""
+    v, spikes = np.zeros(node.v_threshold.shape, current.dtype), []
     for i in current:
-        v = v + dt / node.tau * ((node.v_leak - v) + node.r * i)
+        if isinstance(node, nir.IF):
+            v = v + (dt * node.r).astype(v.dtype) * i
+        else:
+            v = v + (dt / node.tau).astype(v.dtype) * ((node.v_leak - v) + node.r.astype(v.dtype) * i)
         spikes.append(v > node.v_threshold)
         v = np.where(spikes[-1], node.v_reset, v)
     return np.array(spikes)
@@ -122,6 +131,57 @@ def test_a_foreign_neuron_fires_as_its_equations_say():
     graph = nir.NIRGraph.from_list(nir.Input(np.array([5])), node, nir.Output(np.array([5])))
     spikes = lif.from_nir(graph, dt=1e-3).predict(current[None].astype("float32"), verbose=0)[0]
     assert np.array_equal(spikes, euler(node, current, 1e-3)) and 50 < spikes.sum() < 900
+
+
+@pytest.mark.parametrize("leak", [0.0, 0.5])
+@pytest.mark.parametrize("unit_resistance", [False, True])
+def test_a_potential_that_meets_the_threshold_fires_in_both_or_in_neither(leak, unit_resistance):
+    """NIR fires above, `lif` at the threshold: if this fails, networks part where a potential meets it to the bit."""
+    dt = 2.0**-10
+    current = (
+        np.random.default_rng(1).integers(-3, 9, (400, 5)).astype("float32") / 8
+    )  # sums of these are exact
+    current[:, 0] = 0.0625
+    for threshold in (1.0, 0.75):
+        model = model_of((5,), lif.LIF(leak, threshold, floor=None, name="n"))
+        expected = model.predict(current[None], verbose=0)[0]
+        graph = lif.to_nir(model, dt=dt, unit_resistance=unit_resistance)
+        written = euler(graph.nodes["n"], current, dt)
+        assert np.array_equal(written, expected) and written[:, 1:].any(0).all()
+        assert lif.from_nir(graph).get_layer("n").threshold == threshold
+    ones = np.ones(5)
+    node = (
+        nir.LIF(tau=dt / leak * ones, r=ones / leak, v_leak=0 * ones, v_threshold=ones)
+        if leak
+        else nir.IF(r=ones / dt, v_threshold=ones)
+    )
+    read = lif.from_nir(_graph([5], n=node), dt=dt)
+    found = read.predict(current[None], verbose=0)[0]
+    assert np.array_equal(found, euler(node, current, dt))
+    if not leak:  # sixteen of a sixteenth are the threshold, and not above it
+        assert np.flatnonzero(found[:, 0])[0] == 16
+    assert lif.to_nir(read, dt=dt).nodes["n"].v_threshold.tolist() == [1.0] * 5
+
+
+@pytest.mark.parametrize("threshold", [0.7, 1.0, 1e-6, 123456.7])
+def test_a_threshold_survives_any_number_of_journeys(threshold):
+    """If this fails, a threshold drifts by a bit with each file, or comes back as another decimal number."""
+    model = model_of((2,), lif.LIF(0.1, threshold, floor=None, name="n"))
+    for _ in range(3):
+        model = lif.from_nir(lif.to_nir(model))
+        assert model.get_layer("n").threshold == threshold
+
+
+@pytest.mark.parametrize("kind", [lif.LIF, lif.RecurrentLIF, lif.LeakyIntegrator])
+def test_leaks_of_exactly_0_beside_others_are_written(kind, tmp_path):
+    """Training clips leaks at 0: if this fails, such a network cannot be written, or spikes otherwise when read."""
+    leak = np.array([0.0, 0.1, 0.0, 0.5, 1.0, 0.0])
+    options = dict(return_sequences=True) if kind is lif.LeakyIntegrator else {}
+    model = model_of((6,), kind(leak, floor=None, name="n", **options))
+    lif.to_nir(model, tmp_path / "net.nir")
+    x = np.random.default_rng(0).normal(0.1, 0.5, (3, 500, 6)).astype("float32")
+    expected, found = (net.predict(x, verbose=0) for net in (model, lif.from_nir(tmp_path / "net.nir")))
+    assert np.array_equal(found, expected) and expected[:, :, [0, 2, 5]].any()
 
 
 def test_scale_sum_pool_and_padding_are_read():
@@ -162,7 +222,10 @@ def test_the_network_that_was_read_trains_and_saves(tmp_path):
         ([lif.LIF(name="h")], "h.*floor=0.0"),
         ([lif.LIF(floor=None, reset="subtract", name="h")], "h.*reset='subtract'.*'zero'"),
         ([lif.LIF(floor=None, refractory=2, name="h")], "h.*refractory=2"),
-        ([lif.LIF([0.0, 0.1, 0.1, 0.1, 0.1, 0.1], floor=None, name="h")], "h.*leaks of 0"),
+        (
+            [layers.BatchNormalization(name="h")],
+            "h.*BatchNormalization.*no counterpart.*Fold it into the weights",
+        ),
         ([lif.LeakyIntegrator(floor=0.0, name="h")], "h.*floor=0.0"),
         ([lif.LeakyIntegrator(), layers.Dense(2, name="h")], "h.*last step"),
         ([layers.Dense(2, activation="relu", name="h")], "h.*activation='relu'.*'linear'"),
@@ -348,3 +411,101 @@ def test_a_step_that_is_no_number_is_named(dt):
         lif.from_nir(graph)
     with pytest.raises(ValueError, match="Argument `graph`.*int"):
         lif.from_nir(3)
+
+
+def test_a_network_in_parts_is_written_as_one(tmp_path):
+    """If this fails, a backbone, or a network as who comes from PyTorch writes it, cannot leave Keras."""
+
+    class Net(keras.Model):
+        def __init__(self, *stages):
+            super().__init__()
+            self.stages = list(stages)
+
+        def call(self, x):
+            for stage in self.stages:
+                x = stage(x)
+            return x
+
+    def part(name):
+        return keras.Sequential([dense(9, name="dense"), lif.LIF(0.1, floor=None, name="hidden")], name=name)
+
+    net = Net(part("first"), part("second"), dense(4, name="last"))
+    x = RNG.normal(0, 1.5, (3, 40, 6)).astype("float32")
+    expected = keras.ops.convert_to_numpy(net(x))
+    graph = lif.to_nir(net, tmp_path / "net.nir")
+    names = ["first_dense", "first_hidden", "second_dense", "second_hidden", "last"]
+    assert list(graph.nodes) == ["input", *names, "output"]
+    found = lif.from_nir(tmp_path / "net.nir").predict(x, verbose=0)
+    assert found == pytest.approx(expected, abs=1e-4) and expected.any()
+    twins = [lif.TimeDistributed(layers.Dense(3, name="same")) for _ in range(2)]
+    assert len(lif.to_nir(model_of((3,), *twins)).nodes) == 4
+
+
+def test_a_step_that_nobody_says_is_warned_of():
+    """If this fails, a network from elsewhere runs with leaks of another size, and nobody says so."""
+    graph = _graph([2], n=_neurons())
+    with pytest.warns(UserWarning, match="does not say its step.*`dt`"):
+        lif.from_nir(graph)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lif.from_nir(graph, dt=1e-4)
+        lif.from_nir(lif.to_nir(model_of((2,), lif.LIF(floor=None))))
+        lif.from_nir(_graph([2], w=nir.Linear(np.eye(2))))  # no neurons, no step
+
+
+def edited(path, change):
+    """A network in a file that somebody else has written in another way."""
+    lif.to_nir(model_of((3,), dense(2, name="dense"), lif.LIF(floor=None, name="hidden")), path)
+    with h5py.File(path, "r+") as file:
+        change(file["node/nodes"])
+    return path
+
+
+def test_old_files_without_a_reset_are_read(tmp_path):
+    """If this fails, what was written before NIR had `v_reset` is lost."""
+    path = edited(tmp_path / "old.nir", lambda nodes: nodes["hidden"].__delitem__("v_reset"))
+    assert lif.from_nir(path).get_layer("hidden").reset == "zero"
+
+
+def _replace(node, field, **options):
+    def change(nodes):
+        del nodes[node][field]
+        nodes[node].create_dataset(field, **options)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_replace("dense", "weight", data=np.full((2, 3), np.nan, "float32")), "Node dense: weight.*finite"),
+        (_replace("dense", "weight", data=np.full((2, 3), 1 + 1j)), "Node dense: weight.*real"),
+        (_replace("dense", "bias", data=np.array([1, np.inf])), "Node dense: bias.*finite"),
+        (_replace("hidden", "r", data=np.zeros(2)), "Node hidden: r must be > 0"),
+        (_replace("hidden", "type", data="Izhikevich"), "Node hidden: type 'Izhikevich'"),
+        (_replace("hidden", "type", data="read"), "Node hidden: type 'read'"),
+        (
+            _replace("dense", "weight", shape=(300_000, 250_000), dtype="float32", chunks=(100, 100)),
+            r"Node dense: weight of shape \(300000, 250000\).*300,000,000,000 bytes.*holds 0",
+        ),
+    ],
+)
+def test_a_damaged_file_is_refused_by_the_name_of_the_node(change, message, tmp_path):
+    """If this fails, NaN runs through a network unseen, an error has no words, or the memory of the machine is gone."""
+    with pytest.raises(ValueError, match=message):
+        lif.from_nir(edited(tmp_path / "odd.nir", change))
+
+
+def test_a_network_that_has_diverged_is_not_written():
+    """If this fails, whoever reads the file finds out."""
+    model = model_of((3,), dense(2, name="dense"))
+    model.set_weights([np.full(w.shape, np.nan) for w in model.get_weights()])
+    with pytest.raises(ValueError, match="Layer dense: weight.*finite"):
+        lif.to_nir(model)
+
+
+def test_much_that_is_alike_is_no_claim(tmp_path):
+    """If this fails, weights that compress well, such as those of a pruned network, are refused."""
+    model = model_of((1500,), layers.Dense(1500, kernel_initializer="zeros"))
+    lif.to_nir(model, tmp_path / "sparse.nir")
+    assert not lif.from_nir(tmp_path / "sparse.nir").get_weights()[0].any()
