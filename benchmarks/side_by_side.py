@@ -59,7 +59,7 @@ def keras_layers(units, inputs):
     import lif
 
     keras.utils.set_random_seed(0)
-    dense, neurons = keras.layers.Dense(units), lif.LIF(1 - DECAY, floor=None, surrogate="superspike")
+    dense, neurons = keras.layers.Dense(units), lif.LIF(leak=1 - DECAY, floor=None, surrogate="superspike")
     dense.build((None, None, inputs))
     neurons.build((None, None, units))
     return dense, neurons

@@ -140,6 +140,30 @@ def _python_scan(step, carry, sequences, collected, reverse, _):
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}
 
 
+if BACKEND not in _SCANS:
+    raise ImportError(
+        f"lif runs on the backends {sorted(_SCANS)} of Keras. Received: KERAS_BACKEND={BACKEND}"
+    )
+
+
+def is_concrete(x: Tensor) -> bool:
+    """Whether the values of a tensor can be looked at here: not in a function that is traced or compiled."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.is_symbolic_tensor(x)
+    if BACKEND == "jax":
+        import jax
+
+        return not isinstance(x, jax.core.Tracer)
+    if BACKEND == "torch":
+        import torch
+
+        is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        return type(x) is torch.Tensor and not x.is_meta and not is_traced
+    return True
+
+
 def kernels_for(x: Tensor) -> ModuleType | None:
     """`lif.kernels`, where PyTorch has `x` on a graphics processor, in float32 at most, and Triton is installed."""
     if BACKEND != "torch" or not x.is_cuda or x.element_size() > 4:

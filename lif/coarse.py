@@ -14,7 +14,7 @@ from . import dynamics, surrogates
 from ._graph import Walk
 from .backend import JIT_COMPILE, Tensor
 from .encoders import _TimeEncoder, _whole_number
-from .layers import LIF, _Leaky, _mixes_steps, check_rank, is_number, over_time
+from .layers import LIF, OverTime, _Leaky, _mixes_steps, check_rank, is_number, over_time
 from .progress import progress
 from .soft import SoftNeuron
 
@@ -71,7 +71,7 @@ def coefficients(tau: float) -> tuple[float, float, float]:
 
 
 @keras.saving.register_keras_serializable(package="lif")
-class CoarseLIF(keras.layers.Layer):
+class CoarseLIF(OverTime):
     r"""LIF neurons simulated on a time step as long as their refractory period: currents in, spikes out.
 
     $$
@@ -391,4 +391,4 @@ def _apply_twin(layer, y, twins):
 
 def _neurons(leak, substeps, threshold=1.0):
     """LIF neurons that can fire again one refractory period, `substeps` fine steps, after a spike."""
-    return LIF(leak, threshold, refractory=substeps - 1, floor=None, dtype="float32")
+    return LIF(leak=leak, threshold=threshold, refractory=substeps - 1, floor=None, dtype="float32")

@@ -2,18 +2,24 @@
 
 The time axis is always axis 1: `(batch, *dims)` becomes `(batch, steps, *dims)`. `PopulationEncoder` alone
 adds no time: it spreads each number over several units, and stands before one of the others.
+
+An input outside [0, 1] is an error wherever its values can be looked at. In a compiled function, such as `fit` and
+`predict`, they cannot; there every output that comes of it is NaN, and with it the loss.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .backend import Tensor
-from .layers import is_number
+from ._misuse import refuse_misplaced
+from .backend import Tensor, is_concrete
+from .layers import OverTime, is_number
+
+ROUNDING = 1e-5  # as far as this outside of [0, 1] is taken for inside
 
 
 class _Encoder(keras.layers.Layer):
-    """An encoder: checks intensities that arrive as NumPy arrays, and computes in float32 at least.
+    """An encoder: refuses what is no intensity, or answers it with NaN, and computes in float32 at least.
 
     Half precision would round probabilities and spike times, so inputs are not cast on their way in.
     """
@@ -22,16 +28,20 @@ class _Encoder(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=1)
 
-    def __call__(self, inputs, *args, **kwargs):
-        if isinstance(inputs, np.ndarray):
-            _check_intensities(inputs)
-        return super().__call__(inputs, *args, **kwargs)
-
     def _intensities(self, inputs):
-        return ops.cast(inputs, keras.backend.result_type(self.compute_dtype, "float32"))
+        """The inputs as they are, with NaN for each that is no intensity."""
+        x = ops.cast(inputs, keras.backend.result_type(self.compute_dtype, "float32"))
+        in_range = ops.logical_and(x >= -ROUNDING, x <= 1 + ROUNDING)  # written so that NaN fails
+        if is_concrete(x) and not ops.all(in_range):
+            _refuse(ops.convert_to_numpy(inputs))
+        return ops.where(in_range, x, float("nan"))
+
+    def _spikes(self, where, x):
+        """1 where there is a spike, else 0; NaN where `x` is, since no comparison with NaN is true."""
+        return ops.cast(ops.where(ops.isnan(x), x, ops.cast(where, x.dtype)), self.compute_dtype)
 
 
-class _TimeEncoder(_Encoder):
+class _TimeEncoder(_Encoder, OverTime):
     """An encoder that adds the time axis."""
 
     def __init__(self, steps: int, **kwargs):
@@ -40,6 +50,10 @@ class _TimeEncoder(_Encoder):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.steps, *input_shape[1:])
+
+    def _intensities(self, inputs):
+        refuse_misplaced(self)
+        return ops.expand_dims(super()._intensities(inputs), 1)
 
     def get_config(self):
         return {**super().get_config(), "steps": self.steps}
@@ -73,10 +87,10 @@ class PoissonEncoder(_TimeEncoder):
         `(batch, steps, *dims)`, zeros and ones.
 
     Raises:
-        ValueError: If an argument is out of its range, or an intensity of a NumPy input is outside [0, 1].
+        ValueError: If an argument is out of its range, or an intensity is outside [0, 1]; in a compiled function
+            the output is NaN instead.
 
-    Source: as implemented in the authors' package of Gerum & Schilling, Integration of
-        leaky-integrate-and-fire
+    Source: as implemented in the authors' package of Gerum & Schilling, Integration of leaky-integrate-and-fire
     neurons in standard machine learning architectures, Neural Computation 33 (2021), where
     `max_probability = factor * dt`.
     """
@@ -88,11 +102,11 @@ class PoissonEncoder(_TimeEncoder):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, inputs: Tensor) -> Tensor:
-        probability = self.max_probability * ops.expand_dims(self._intensities(inputs), 1)
+        probability = self.max_probability * self._intensities(inputs)
         batch, _, *dims = ops.shape(probability)
         shape = (batch, self.steps, *dims)
         chance = keras.random.uniform(shape, dtype=probability.dtype, seed=self.seed_generator)
-        return ops.cast(chance < probability, self.compute_dtype)
+        return self._spikes(chance < probability, probability)
 
     def get_config(self):
         return {**super().get_config(), "max_probability": self.max_probability, "seed": self.seed}
@@ -118,14 +132,15 @@ class ConstantEncoder(_TimeEncoder):
         `(batch, steps, *dims)`.
 
     Raises:
-        ValueError: If `steps` is no integer >= 1, or an intensity of a NumPy input is outside [0, 1].
+        ValueError: If `steps` is no integer >= 1, or an intensity is outside [0, 1]; in a compiled function
+            the output is NaN instead.
 
     Source: as implemented in the authors' package of Gerum & Schilling, Neural Computation 33 (2021).
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        x = ops.cast(inputs, self.compute_dtype)
-        return ops.repeat(ops.expand_dims(x, 1), self.steps, axis=1)
+        x = ops.cast(self._intensities(inputs), self.compute_dtype)
+        return ops.repeat(x, self.steps, axis=1)
 
 
 @keras.saving.register_keras_serializable(package="lif")
@@ -158,7 +173,8 @@ class LatencyEncoder(_TimeEncoder):
         `(batch, steps, *dims)`, zeros and at most one 1 along time.
 
     Raises:
-        ValueError: If an argument is out of its range, or an intensity of a NumPy input is outside [0, 1].
+        ValueError: If an argument is out of its range, or an intensity is outside [0, 1]; in a compiled function
+            the output is NaN instead.
 
     Source: as implemented in the authors' package of Gerum & Schilling, Neural Computation 33 (2021), where
     `tau = t_eff * steps`.
@@ -170,12 +186,12 @@ class LatencyEncoder(_TimeEncoder):
         self.theta = _number("theta", theta, lambda v: 0 < v < 1, "in (0, 1)")
 
     def call(self, inputs: Tensor) -> Tensor:
-        x = ops.expand_dims(self._intensities(inputs), 1)
+        x = self._intensities(inputs)
         reaches = x > self.theta
         # ln(x / (x - theta)), which cancels less in this form
         time = ops.floor(-self.tau * ops.log1p(-self.theta / ops.where(reaches, x, 1.0)))
         step = ops.reshape(ops.arange(self.steps, dtype=x.dtype), (self.steps,) + (1,) * (len(x.shape) - 2))
-        return ops.cast(ops.logical_and(reaches, time == step), self.compute_dtype)
+        return self._spikes(ops.logical_and(reaches, time == step), x)
 
     def get_config(self):
         return {**super().get_config(), "tau": self.tau, "theta": self.theta}
@@ -211,8 +227,8 @@ class PopulationEncoder(_Encoder):
         `(batch, *dims, features * units)`, intensities in [0, 1]; the units of a number stand side by side.
 
     Raises:
-        ValueError: If an argument is out of its range, the input has less than two axes, or an intensity of a
-            NumPy input is outside [0, 1].
+        ValueError: If an argument is out of its range, the input has less than two axes, or an intensity is outside
+            [0, 1]; in a compiled function the output is NaN instead.
 
     Source: Bohte, Kok & La Poutré, Error-backpropagation in temporally encoded networks of spiking neurons,
     Neurocomputing 48 (2002), for the code and its default width; their centres lie a little differently.
@@ -254,10 +270,9 @@ def _number(name, value, in_range, expected):
     return float(value)
 
 
-def _check_intensities(x):
-    if x.size and not (x.min() >= 0 and x.max() <= 1):  # written so that NaN fails
-        hint = "; divide bytes by 255" if np.issubdtype(x.dtype, np.integer) else ""
-        raise ValueError(
-            f"Argument `inputs` must be intensities in [0, 1]{hint}. "
-            f"Received: {x.dtype} values from {x.min()} to {x.max()}"
-        )
+def _refuse(x):
+    hint = "; divide bytes by 255" if np.issubdtype(x.dtype, np.integer) else ""
+    raise ValueError(
+        f"Argument `inputs` must be intensities in [0, 1]{hint}. "
+        f"Received: {x.dtype} values from {x.min()} to {x.max()}"
+    )

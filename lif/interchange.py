@@ -68,7 +68,7 @@ def to_nir(
     | `AveragePooling2D` within `TimeDistributed` | `AvgPool2d` |
     | `Flatten` within `TimeDistributed` | `Flatten` |
     | `Rescaling` without an offset | `Scale` |
-    | `lif.LIF(leak)` | `LIF`, $\tau = \Delta t / \lambda$, $r = 1/\lambda$; with `leak=0` `IF`, $r = 1/\Delta t$ |
+    | `lif.LIF(leak=...)` | `LIF`, $\tau = \Delta t / \lambda$, $r = 1/\lambda$; with `leak=0` `IF`, $r = 1/\Delta t$ |
     | `lif.RecurrentLIF` | a subgraph of a `LIF` or `IF` and a `Linear` that leads back to it |
     | `lif.LeakyIntegrator` | `LI`; with `leak=0` `I` |
     | `lif.LeakyIntegrator(return_sequences=True)`, then `lif.LIF` | `CubaLIF` |
@@ -460,12 +460,14 @@ class _Reader:
             return self._scaled(y, node.scale, name=name)
         if isinstance(node, nir.LI | nir.I):
             leak, gain = self._leak_and_gain(node)
-            layer = LeakyIntegrator(self._per_unit(leak, shape), return_sequences=True, name=name)
+            layer = LeakyIntegrator(leak=self._per_unit(leak, shape), return_sequences=True, name=name)
             return layer(self._scaled(y, gain))
         if isinstance(node, nir.CubaLIF):
             leak = self._leak(node.tau_syn)
             synapse = LeakyIntegrator(
-                self._per_unit(leak, shape), return_sequences=True, name=self._layer_name(f"{name}_synapse")
+                leak=self._per_unit(leak, shape),
+                return_sequences=True,
+                name=self._layer_name(f"{name}_synapse"),
             )
             return self._lif(name, node, synapse(self._scaled(y, leak * np.asarray(node.w_in))))
         if isinstance(node, nir.LIF | nir.IF):
@@ -530,7 +532,7 @@ class _Reader:
             if options:
                 raise ValueError("one threshold for all recurrent units is needed.")
         leak = self._per_unit(leak, y.shape[2:])
-        return kind(leak, float(np.mean(threshold)), name=name, **options, **self.options)(y)
+        return kind(leak=leak, threshold=float(np.mean(threshold)), name=name, **options, **self.options)(y)
 
     def _recurrent(self, name, graph, y):
         nir = self.nir

@@ -10,6 +10,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from . import dynamics, surrogates
+from ._misuse import by_name, refuse_foreign, refuse_misplaced, refuse_no_tensor, within_time_distributed
 from .backend import Tensor
 
 Leak: TypeAlias = float | ArrayLike | str | keras.initializers.Initializer
@@ -23,8 +24,27 @@ class UnitInterval(keras.constraints.Constraint):
         return ops.clip(w, 0.0, 1.0)
 
 
-class _Leaky(keras.layers.Layer):
-    """What the layers share: the leak, which is a number, an array per unit or a weight, and the time axis."""
+class OverTime(keras.layers.Layer):
+    """A layer for which axis 1 is time; it says where it cannot stand, and what its arguments are called here."""
+
+    def __init__(self, **kwargs):
+        refuse_foreign(type(self), kwargs)
+        super().__init__(**kwargs)
+
+    def __call__(self, *args, **kwargs):
+        refuse_no_tensor(self, *args[:1])
+        return super().__call__(*args, **kwargs)
+
+    @classmethod
+    def from_config(cls, config):
+        refuse_foreign(
+            cls, {k: v for k, v in config.items() if k == "go_backwards"}
+        )  # of keras.layers.Bidirectional
+        return super().from_config(config)
+
+
+class _Leaky(OverTime):
+    """What the layers share: the leak, which is a number, an array per unit or a weight, and the state."""
 
     recurrent_kernel, refractory = None, 0
 
@@ -77,10 +97,41 @@ class _Leaky(keras.layers.Layer):
     def _state_dtype(self):
         return "float64" if self.compute_dtype == "float64" else "float32"
 
-    def at_rest(self, batch: int, units: tuple[int, ...], masked: bool) -> dynamics.State:
-        """State before the first step; see `dynamics.at_rest`."""
+    def at_rest(self, batch: int, units: tuple[int, ...], masked: bool = False) -> dynamics.State:
+        """State before the first step, for `advance`.
+
+        Args:
+            batch: Number of examples.
+            units: Shape of the units, as in inputs of shape `(batch, time, *units)`.
+            masked: Whether `advance` will be given a mask.
+
+        Returns:
+            Tuple of tensors of shape `(batch, *units)`: the potential; with recurrent connections the spikes of the
+            step before; with a refractory period or a mask the number of closed steps to come. All are 0.
+        """
+        if not self.built:
+            self.build((None, None, *units))
         zeros = ops.zeros((batch, *units), self._state_dtype)
         return dynamics.at_rest(zeros, self.recurrent_kernel is not None, self.refractory, masked)
+
+    def _currents(self, inputs, state, mask):
+        """Checked inputs of `advance`, in the precision of the layer, which is built if nobody has called it."""
+        if any(isinstance(x, keras.KerasTensor) for x in (inputs, mask, *(state or ()))):
+            raise ValueError(
+                f"{type(self).__name__}.advance computes, and takes no symbolic tensor of a functional model: call it "
+                f"inside the `call` of a layer or model of your own. Received: inputs={inputs!r}"
+            )
+        refuse_no_tensor(self, inputs)
+        check_rank(self, inputs.shape, mask)
+        if not self.built:
+            self.build(tuple(inputs.shape))
+        expected = 1 + (self.recurrent_kernel is not None) + (self.refractory > 0 or mask is not None)
+        if state is not None and len(state) != expected:
+            raise ValueError(
+                f"Argument `state` must be a tuple of {expected} tensors, as from `at_rest(batch, units, masked)` or "
+                f"an earlier call. Received: {len(state)}"
+            )
+        return ops.cast(inputs, self.compute_dtype)
 
     def get_config(self):
         leak = (
@@ -128,19 +179,25 @@ class LIF(_Leaky):
         return_potential: Whether to return `(spikes, potential)`, the potential taken before the reset.
         **kwargs: As for every Keras layer: `name`, `dtype`.
 
-    Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary.
+    Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary. Axis 1 is
+        time whatever stands there: the rows of a picture, if it has no time. Put `lif.ConstantEncoder` before the
+        first layer then.
     Output shape: as the input; a pair of that shape with `return_potential`.
 
     Raises:
+        TypeError: If an argument is not given by its name.
         ValueError: For a leak outside [0, 1], a threshold <= 0, a negative or fractional refractory period, a positive
-            floor, an unknown reset or surrogate, inputs of rank < 3 or without a step, or a mask of another shape.
+            floor, an unknown reset or surrogate, inputs of rank < 3 or without a step, or a mask of another shape. As
+            the `activation` of another layer, or within `TimeDistributed`.
 
     Source: Gerum & Schilling (2021), rule as implemented in the authors' package; `reset`, `floor` and
     `detach_reset` are options here.
     """
 
+    @by_name
     def __init__(
         self,
+        *,
         leak: Leak = 0.1,
         threshold: float = 1.0,
         reset: str = "zero",
@@ -169,14 +226,40 @@ class LIF(_Leaky):
         self.return_potential = bool(return_potential)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        check_rank(self, inputs.shape, mask)
         return self.advance(inputs, mask=mask)
 
     def advance(self, inputs: Tensor, state: dynamics.State | None = None, mask: Tensor | None = None):
-        """As the layer when called; from a `state` on it returns the state after the last step too."""
-        kernel = self.recurrent_kernel
+        """As the layer when called, but from a state on: for a stream that comes step by step or in chunks.
+
+        A layer or model of your own calls it in its `call`, and keeps the state; in its `build` it should build this
+        layer. It computes at once, and is no part of a functional model.
+
+        Args:
+            inputs: Currents, shape `(batch, time, *units)`, a step at least.
+            state: State before the first step: `at_rest(batch, units)`, or what an earlier call returned. `None` is
+                rest.
+            mask: Boolean, shape `(batch, time)`, or `None`.
+
+        Returns:
+            As the layer when called; with a `state` a tuple that ends with the state after the last step.
+
+        Raises:
+            ValueError: For symbolic tensors, a state of another length, or inputs that the layer would not take.
+
+        Example:
+
+        >>> import lif, numpy as np
+        >>> layer = lif.LIF(leak=0.1)
+        >>> state, spikes = layer.at_rest(batch=1, units=(1,)), []
+        >>> for current in (0.4, 0.4, 0.4, 0.4, 0.4, 0.4):
+        ...     spike, state = layer.advance(np.full((1, 1, 1), current, "float32"), state)
+        ...     spikes.append(int(spike[0, 0, 0]))
+        >>> spikes
+        [0, 0, 1, 0, 0, 1]
+        """
+        x, kernel = self._currents(inputs, state, mask), self.recurrent_kernel
         return dynamics.lif(
-            ops.cast(inputs, self.compute_dtype),
+            x,
             self._leak_tensor(),
             dynamics.Rule(
                 self.surrogate, self.threshold, self.reset, self.refractory, self.floor, self.detach_reset
@@ -222,7 +305,6 @@ class RecurrentLIF(LIF):
     (2, 10, 4)
 
     Args:
-        *args: As for `lif.LIF`.
         recurrent_initializer: Keras initializer of $W$.
         recurrent_regularizer: Keras regularizer of $W$, or `None`.
         **kwargs: As for `lif.LIF`.
@@ -234,14 +316,15 @@ class RecurrentLIF(LIF):
     update rule of `lif.LIF`.
     """
 
+    @by_name
     def __init__(
         self,
-        *args,
+        *,
         recurrent_initializer: str | keras.initializers.Initializer = "orthogonal",
         recurrent_regularizer: str | keras.regularizers.Regularizer | None = None,
         **kwargs,
     ):
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
         self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
 
@@ -296,8 +379,10 @@ class LeakyIntegrator(_Leaky):
             shape.
     """
 
+    @by_name
     def __init__(
         self,
+        *,
         leak: Leak = 0.0,
         floor: float | None = None,
         return_sequences: bool = False,
@@ -308,14 +393,14 @@ class LeakyIntegrator(_Leaky):
         self.return_sequences = bool(return_sequences)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        check_rank(self, inputs.shape, mask)
         v = self.advance(inputs, mask=mask)
         return v if self.return_sequences else v[:, -1]
 
     def advance(self, inputs: Tensor, state: dynamics.State | None = None, mask: Tensor | None = None):
-        """The sum in each step; from a `state` on it returns the state after the last step too."""
+        """The sum in each step, from a state on; arguments and returns as for `lif.LIF.advance`."""
+        x = self._currents(inputs, state, mask)
         return dynamics.leaky_integrate(
-            ops.cast(inputs, self.compute_dtype),
+            x,
             self._leak_tensor(),
             floor=self.floor,
             leak_gradient=self.trainable_leak,
@@ -358,15 +443,22 @@ class TimeDistributed(keras.layers.TimeDistributed):
     Output shape: `(batch, time, *units)`, with the shape `(batch, *units)` that the layer makes of `(batch, *dims)`.
 
     Raises:
-        ValueError: If `layer` is no Keras layer.
+        ValueError: If `layer` is no Keras layer, or has a time axis itself, as neurons and encoders have, or contains
+            one that has. Put it beside the layers that see one step at a time.
     """
+
+    def __init__(self, layer: keras.layers.Layer, **kwargs):
+        super().__init__(layer, **kwargs)
+        for part in layer._flatten_layers():  # itself, and those that it contains
+            if isinstance(part, OverTime):
+                raise ValueError(within_time_distributed(type(part).__name__))
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return over_time(self.layer, inputs)
 
 
 @keras.saving.register_keras_serializable(package="lif")
-class Recompute(keras.layers.Layer):
+class Recompute(OverTime):
     r"""Layers one after the other that take little memory in training: they calculate again what they did not keep.
 
     A layer of neurons keeps its potential in every step for the backward pass, and a layer of weights its input. Over
@@ -422,8 +514,8 @@ class Recompute(keras.layers.Layer):
                 not getattr(layer, "return_potential", False) and getattr(layer, "return_sequences", True)
             )
             parts = list(layer._flatten_layers())  # itself, and those that it contains
-            has_memory = any(isinstance(part, _Leaky) or hasattr(part, "surrogate") for part in parts)
-            if (has_memory or _mixes_steps(layer)) and not gives_one_sequence:
+            has_time = any(isinstance(part, OverTime) for part in parts)
+            if (has_time or _mixes_steps(layer)) and not gives_one_sequence:
                 raise ValueError(
                     "Argument `layers` takes LIF, RecurrentLIF, LeakyIntegrator(return_sequences=True) and layers "
                     "that treat each step by itself (a convolution or a pooling in TimeDistributed), each with one "
@@ -444,18 +536,20 @@ class Recompute(keras.layers.Layer):
         for layer in self.layers:
             if not layer.built:
                 layer.build(shape)
-            gathers = layer.trainable and not isinstance(layer, _Leaky) and layer.non_trainable_variables
-            # A frozen Dropout draws too; in blocks it would draw the same again and again.
-            if gathers or any(getattr(part, "_seed_generators", ()) for part in layer._flatten_layers()):
-                raise ValueError(
-                    "Recompute runs its layers twice, and expects some that neither draw random numbers nor gather "
-                    f"statistics. Received: {layer}"
-                )
+            for part in layer._flatten_layers():
+                # A frozen Dropout draws too; in blocks it would draw the same again and again.
+                if getattr(part, "_seed_generators", ()) or (part.trainable and isinstance(part, _GATHERING)):
+                    raise ValueError(f"{_RUN_TWICE}. Received: {layer}")
             shape = _shape_after(layer, shape)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         check_rank(self, inputs.shape, mask)
         variables = [v for layer in self.layers for v in layer.variables]
+        for v in variables:
+            if getattr(
+                v, "overwrite_with_gradient", False
+            ):  # a scale of float8: Keras has its gradient be its value
+                raise ValueError(f"{_RUN_TWICE}, as float8 does. Received: the variable {v.path}")
 
         def at_rest(batch):
             shape, state = tuple(inputs.shape), ()
@@ -467,7 +561,8 @@ class Recompute(keras.layers.Layer):
 
         def advance(x, mask, state, weights):
             state, after = list(state), ()
-            with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))):
+            with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))) as scope:
+                given = [scope.get_current_value(v) for v in variables]
                 for layer in self.layers:
                     if isinstance(layer, _Leaky):
                         before = tuple(state.pop(0) for _ in layer.at_rest(1, (1,), mask is not None))
@@ -475,6 +570,9 @@ class Recompute(keras.layers.Layer):
                         after += now
                     else:
                         x = layer(x)
+                for v, value in zip(variables, given, strict=True):
+                    if scope.get_current_value(v) is not value:
+                        raise ValueError(f"{_RUN_TWICE}. Received: one that changes its variable {v.path}")
             return x, after
 
         weights = tuple(ops.convert_to_tensor(v) for v in variables)
@@ -501,6 +599,11 @@ def _shape_after(layer, shape):
     return tuple(layer.compute_output_spec(keras.KerasTensor(shape, layer.compute_dtype)).shape)
 
 
+_RUN_TWICE = (
+    "Recompute runs its layers twice, and expects some that neither draw random numbers nor gather statistics"
+)
+_GATHERING = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
+
 # Layers of Keras that look beyond a step, or change the steps, unless TimeDistributed stands around them.
 _ACROSS_STEPS = re.compile(
     "Conv|Pool|Padding|Cropping|UpSampling|Flatten|Reshape|Permute|Attention|RNN|Mask|Repeat"
@@ -520,7 +623,8 @@ def over_time(layer, x):
 
 
 def check_rank(layer, input_shape, mask=None):
-    """Refuses inputs without a time axis, a step or units, and a mask that is not one of their steps."""
+    """Refuses inputs without a time axis, a step or units, a mask that is not one of their steps, and a wrong place."""
+    refuse_misplaced(layer)
     if len(input_shape) < 3 or input_shape[1] == 0:
         raise ValueError(
             f"{type(layer).__name__} expects inputs of shape (batch, time, *units), of rank 3 or more and with a step "

@@ -53,7 +53,10 @@ def _surrogate(formula: Callable) -> Callable[..., Surrogate]:
     """Turn `formula(z, **parameters)` into a factory of `Surrogate` objects."""
     defaults = {k: p.default for k, p in inspect.signature(formula).parameters.items() if k != "z"}
 
-    def factory(**parameters: float) -> Surrogate:
+    def factory(*args: float, **parameters: float) -> Surrogate:
+        if args:
+            example = ", ".join(f"{k}={v}" for k, v in defaults.items())
+            raise TypeError(f"{formula.__name__}({example}) takes its parameters by name. Received: {args}")
         for name, value in parameters.items():
             if name not in defaults:
                 raise TypeError(f"{formula.__name__}() takes {sorted(defaults)}. Received: {name!r}")

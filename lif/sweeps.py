@@ -67,7 +67,7 @@ def sweep(
 
     >>> import lif, numpy as np, tempfile
     >>> def rate(leak, seed):
-    ...     spikes = lif.LIF(leak)(lif.PoissonEncoder(steps=50, seed=seed)(np.array([[0.4]])))
+    ...     spikes = lif.LIF(leak=leak)(lif.PoissonEncoder(steps=50, seed=seed)(np.array([[0.4]])))
     ...     return {"rate": float(np.mean(np.array(spikes)))}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     found = lif.sweep(rate, {"leak": [0.0, 0.5], "seed": [0, 1]}, folder)

@@ -37,12 +37,12 @@ def test_a_step_of_training_is_the_one_that_numpy_makes():
         last - rate * dense_gradient(spikes, output_gradient),
     ]
 
-    hidden = lif.RecurrentLIF(leak, surrogate="superspike")
+    hidden = lif.RecurrentLIF(leak=leak, surrogate="superspike")
     chain = [
         layers.Dense(8, use_bias=False),
         hidden,
         layers.Dense(3, use_bias=False),
-        lif.LeakyIntegrator(out_leak),
+        lif.LeakyIntegrator(leak=out_leak),
     ]
     model = keras.Sequential([keras.Input((None, 6)), *chain])
     model.set_weights([first, recurrent, last])

@@ -17,7 +17,7 @@ GRID = {"leak": [0.1, 0.5], "seed": [0, 1, 2]}
 
 def train(leak, seed):
     """A run whose result depends on its setting alone."""
-    spikes = lif.LIF(leak)(np.random.default_rng(seed).uniform(size=(2, 20, 3)).astype("float32"))
+    spikes = lif.LIF(leak=leak)(np.random.default_rng(seed).uniform(size=(2, 20, 3)).astype("float32"))
     return {"rate": keras.ops.convert_to_numpy(spikes).mean((0, 1))}
 
 

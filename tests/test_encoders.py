@@ -1,5 +1,6 @@
 """Encoders against closed forms, and as Keras layers: options, saving, mixed precision, unknown shapes."""
 
+import contextlib
 import math
 
 import keras
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 from keras import ops
 
 import lif
+from autodiff import value_and_gradients
 from lif.encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 
 ENCODERS = [
@@ -125,12 +127,96 @@ def test_bad_arguments_are_named_with_what_was_received(make, name):
     assert f"`{name}` must be" in message and f"{name}={received!r}" in message
 
 
+BAD = [-0.01, 1.01, 255.0, math.nan, math.inf]
+
+
 @every_encoder
-@pytest.mark.parametrize("bad", [-0.01, 1.01, 255.0, math.nan, math.inf])
+@pytest.mark.parametrize("bad", BAD)
 def test_intensities_out_of_range_raise(make, bad):
+    """If this fails, data that nobody scaled fire in every step, and the network learns what is left of them."""
     x = np.array([[0.0, 0.5, bad]])
-    with pytest.raises(ValueError, match=r"`inputs` must be .* in \[0, 1\].*Received: float64 values"):
-        make()(x)
+    for inputs in (x, ops.convert_to_tensor(x)):
+        with pytest.raises(ValueError, match=r"`inputs` must be .* in \[0, 1\].*Received: float64 values"):
+            make()(inputs)
+
+
+@every_encoder
+@pytest.mark.parametrize("bad", BAD)
+def test_in_a_compiled_function_what_is_out_of_range_is_answered_with_nan(make, bad):
+    """If this fails, `fit` on bytes or on standardised data trains in silence, as nothing can be raised there."""
+    x = np.full((3, 4), 0.5, "float32")
+    x[1, 2] = bad
+    with numbers_unseen():
+        y = values(make()(ops.convert_to_tensor(x)))
+    struck = np.zeros((3, 4), bool)
+    struck[1, 2] = True
+    # The population spreads each of the four numbers over four units; the others repeat it in each of five steps.
+    is_population = isinstance(make(), PopulationEncoder)
+    expected = np.repeat(struck, 4, axis=1) if is_population else np.repeat(struck[:, None], 5, axis=1)
+    np.testing.assert_array_equal(np.isnan(y), expected)
+
+
+@contextlib.contextmanager
+def numbers_unseen():
+    """As in a compiled function, where a tensor's values cannot be looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lif.encoders, "is_concrete", lambda x: False)
+        yield
+
+
+def batches(x, y):
+    for start in (0, 4):
+        yield x[start : start + 4], y[start : start + 4]
+
+
+@every_encoder
+@pytest.mark.parametrize("run", ["fit", "predict", "evaluate", "generator"])
+def test_no_way_of_running_a_model_is_silent_on_bytes(make, run):
+    """If this fails, one of the ways in which data come into a model takes bytes for intensities without a word."""
+    neurons = [] if isinstance(make(), PopulationEncoder) else [lif.LIF(), keras.layers.Flatten()]
+    model = keras.Sequential([keras.Input((4,)), make(), *neurons, keras.layers.Dense(2)])
+    model.compile("sgd", "mse", jit_compile=False)
+    x = np.random.default_rng(0).integers(0, 256, (8, 4)).astype("uint8")
+    y = np.zeros((8, 2))
+    ways = {
+        "fit": lambda: model.fit(x, y, verbose=0).history["loss"],
+        "predict": lambda: model.predict(x, verbose=0),
+        "evaluate": lambda: model.evaluate(x, y, verbose=0),
+        "generator": lambda: model.fit(batches(x, y), verbose=0).history["loss"],
+    }
+    try:
+        result = ways[run]()
+    except ValueError as error:  # PyTorch compiles nothing
+        assert "must be intensities in [0, 1]" in str(error)
+    else:
+        assert np.isnan(result).all()
+
+
+@every_encoder
+def test_what_is_out_of_range_by_rounding_is_let_through(make):
+    """If this fails, data that were scaled in single precision are refused for their last digit."""
+    x = np.array([[-1e-6, 0.5, 1 + 1e-6]], "float32")
+    assert np.all(np.isfinite(values(make()(x))))
+
+
+def test_a_frame_of_pandas_and_a_list_are_not_taken_in_silence():
+    """If this fails, a table of numbers that nobody scaled is taken for intensities, since it is no array."""
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+        PoissonEncoder(3)(pandas.DataFrame({"a": [0, 200], "b": [1, 3]}))
+    with pytest.raises(ValueError, match="np.array.*list"):
+        PoissonEncoder(3)([[0.0, 200.0]])
+
+
+def test_the_gradient_at_the_inputs_reaches_the_edges_of_the_range():
+    """If this fails, a map of what a network looks at is halved or empty where the picture is black or white."""
+
+    def loss(x):
+        y = ConstantEncoder(3)(x)
+        return ops.sum(y), (y,)
+
+    _, (gradient,) = value_and_gradients(loss, np.array([[0.0, 0.5, 1.0]], "float32"))
+    np.testing.assert_array_equal(gradient, np.full((1, 3), 3.0))
 
 
 @every_encoder

@@ -31,45 +31,51 @@ def convolution(kind, *arguments, **options):
 
 MODELS = {
     "dense": lambda: model_of(
-        (6,), dense(9), lif.LIF(0.1, floor=None), dense(4, use_bias=False), lif.LIF(0.3, 0.7, floor=None)
+        (6,),
+        dense(9),
+        lif.LIF(leak=0.1, floor=None),
+        dense(4, use_bias=False),
+        lif.LIF(leak=0.3, threshold=0.7, floor=None),
     ),
     "integrators": lambda: model_of(
-        (6,), dense(9), lif.LIF(0.0, floor=None), dense(4), lif.LeakyIntegrator()
+        (6,), dense(9), lif.LIF(leak=0.0, floor=None), dense(4), lif.LeakyIntegrator()
     ),
     "readout": lambda: model_of(
-        (6,), dense(9), lif.LIF(1.0, floor=None), dense(4), lif.LeakyIntegrator(0.05)
+        (6,), dense(9), lif.LIF(leak=1.0, floor=None), dense(4), lif.LeakyIntegrator(leak=0.05)
     ),
     "recurrent": lambda: model_of(
-        (6,), dense(9), lif.RecurrentLIF(0.1, floor=None, recurrent_initializer=LIVELY)
+        (6,), dense(9), lif.RecurrentLIF(leak=0.1, floor=None, recurrent_initializer=LIVELY)
     ),
     "synapse": lambda: model_of(
-        (6,), dense(9), lif.LeakyIntegrator(0.4, return_sequences=True), lif.LIF(0.1, floor=None)
+        (6,), dense(9), lif.LeakyIntegrator(leak=0.4, return_sequences=True), lif.LIF(leak=0.1, floor=None)
     ),
     "recompute": lambda: model_of(
         (6,),
-        lif.Recompute([dense(9), lif.LIF(0.1, floor=None), dense(5)], every=7),
-        lif.RecurrentLIF(0.1, floor=None, recurrent_initializer=LIVELY),
+        lif.Recompute([dense(9), lif.LIF(leak=0.1, floor=None), dense(5)], every=7),
+        lif.RecurrentLIF(leak=0.1, floor=None, recurrent_initializer=LIVELY),
     ),
     "one-dimensional": lambda: model_of(
         (11, 3),
         convolution(layers.Conv1D, 5, 3, strides=2),
-        lif.LIF(0.2, floor=None),
+        lif.LIF(leak=0.2, floor=None),
         lif.TimeDistributed(layers.Flatten()),
         dense(4),
-        lif.LIF(0.2, floor=None),
+        lif.LIF(leak=0.2, floor=None),
     ),
     # Everything that knows of places: per-unit leaks before and behind the Flatten, and recurrent units behind it.
     "places": lambda: model_of(
         (6, 8, 2),
         convolution(layers.Conv2D, 3, 3, padding="same"),
-        lif.LIF(RNG.uniform(0.1, 0.5, (6, 8, 3)), floor=None),
+        lif.LIF(leak=RNG.uniform(0.1, 0.5, (6, 8, 3)), floor=None),
         lif.TimeDistributed(layers.AveragePooling2D(2)),
         convolution(layers.Conv2D, 4, 2),
         layers.TimeDistributed(layers.Flatten()),
-        lif.RecurrentLIF(RNG.uniform(0.1, 0.5, 24), 0.3, floor=None, recurrent_initializer=LIVELY),
+        lif.RecurrentLIF(
+            leak=RNG.uniform(0.1, 0.5, 24), threshold=0.3, floor=None, recurrent_initializer=LIVELY
+        ),
         layers.Dropout(0.5),
         dense(5),
-        lif.LeakyIntegrator(0.2),
+        lif.LeakyIntegrator(leak=0.2),
     ),
 }
 
@@ -93,7 +99,9 @@ def test_what_is_written_and_read_again_is_the_same_network(name, unit_resistanc
 
 def test_the_numbers_in_a_graph_are_those_of_the_formulas():
     """If this fails, other libraries read another leak or threshold than was meant."""
-    graph = lif.to_nir(model_of((6,), dense(2, name="d"), lif.LIF(0.25, 2.0, floor=None, name="n")), dt=1e-3)
+    graph = lif.to_nir(
+        model_of((6,), dense(2, name="d"), lif.LIF(leak=0.25, threshold=2.0, floor=None, name="n")), dt=1e-3
+    )
     node = graph.nodes["n"]
     assert node.tau == pytest.approx([4e-3, 4e-3]) and node.r == pytest.approx([4, 4])
     assert (
@@ -102,7 +110,8 @@ def test_the_numbers_in_a_graph_are_those_of_the_formulas():
         and not node.v_reset.any()
     )
     unit = lif.to_nir(
-        model_of((6,), dense(2), lif.LIF(0.25, 2.0, floor=None, name="n")), unit_resistance=True
+        model_of((6,), dense(2), lif.LIF(leak=0.25, threshold=2.0, floor=None, name="n")),
+        unit_resistance=True,
     )
     assert unit.nodes["n"].r.tolist() == [1, 1] and unit.nodes["n"].v_threshold == pytest.approx([0.5, 0.5])
     assert graph.nodes["d"].weight.shape == (2, 6)

@@ -81,9 +81,9 @@ def test_a_network_trains_on_the_kernels_as_without_them(policy, used, monkeypat
 
     def train():
         keras.utils.set_random_seed(0)
-        neurons = lif.LIF(0.2, trainable_leak=True, refractory=1, dtype=policy)
+        neurons = lif.LIF(leak=0.2, trainable_leak=True, refractory=1, dtype=policy)
         hidden = [keras.layers.Masking(), keras.layers.Dense(40, dtype=policy), neurons]
-        readout = [keras.layers.Dense(2), lif.LeakyIntegrator(0.1)]
+        readout = [keras.layers.Dense(2), lif.LeakyIntegrator(leak=0.1)]
         model = keras.Sequential([keras.Input((None, 4)), *hidden, *readout])
         model.compile(keras.optimizers.SGD(0.5), "mse", jit_compile=False)
         x = np.random.default_rng(0).normal(0, 3, (6, 7, 4))
@@ -103,7 +103,7 @@ def test_axes_of_units_and_turned_tensors_are_taken(used):
     x = torch.from_numpy(np.random.default_rng(1).normal(0.5, 1, (5, 3, 2, 4, 9)).astype("float32"))
     turned = x.permute(4, 3, 0, 1, 2)  # (9, 4, 5, 3, 2)
     leak = np.linspace(0, 0.5, 6).reshape(3, 2)
-    found = lif.LIF(leak)(turned)
+    found = lif.LIF(leak=leak)(turned)
     assert used and found.sum() > 50
     expected = lif.reference.simulate(turned.numpy().astype("float64"), leak)[0]
     np.testing.assert_array_equal(found.numpy(), expected)
@@ -114,10 +114,10 @@ def test_kernels_that_disagree_are_not_used(used, monkeypatch):
     monkeypatch.setattr(kernels, "simulate", lambda *a: (a[0], None, (a[0][:, -1],)))
     x = np.random.default_rng(0).normal(0.5, 1, (2, 9, 30))
     with pytest.warns(RuntimeWarning, match="cannot be used on cpu.*AssertionError"):
-        spikes = lif.LIF(0.1)(x)
+        spikes = lif.LIF(leak=0.1)(x)
     np.testing.assert_array_equal(spikes, lif.reference.simulate(x, 0.1)[0])
     used.clear()
-    lif.LIF(0.1)(x)  # asked once, said once
+    lif.LIF(leak=0.1)(x)  # asked once, said once
     assert not used
 
 

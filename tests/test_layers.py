@@ -107,7 +107,7 @@ def test_a_trained_leak_learns_and_stays_in_the_unit_interval():
 def test_a_sum_whose_leak_is_trained(tmp_path):
     """If this fails, the leak of an output layer is not trained, or a model that has one cannot be loaded."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([layers.Input((None, 6)), lif.LeakyIntegrator(0.5, trainable_leak=True)])
+    model = keras.Sequential([layers.Input((None, 6)), lif.LeakyIntegrator(leak=0.5, trainable_leak=True)])
     model.compile(keras.optimizers.SGD(30.0), "mse", jit_compile=False)
     model.fit(X, RNG.normal(size=(4, 6)), epochs=5, verbose=0)
     leak = model.get_weights()[0]
@@ -410,7 +410,7 @@ def test_in_double_precision_the_leak_is_not_rounded():
     """If this fails, float64 runs differ from the reference from the eighth digit on."""
     x = np.random.default_rng(0).uniform(0, 0.3, (2, 50, 3))
     for leak in (0.1, [0.1, 0.2, 0.3]):
-        _, potential = lif.LIF(leak, return_potential=True, dtype="float64")(x)
+        _, potential = lif.LIF(leak=leak, return_potential=True, dtype="float64")(x)
         np.testing.assert_allclose(potential, lif.reference.simulate(x, np.array(leak))[1], atol=1e-14)
 
 
@@ -454,7 +454,7 @@ def test_a_network_that_has_diverged_says_so(neurons, jit_compile):
 def test_an_array_of_leaks_is_copied():
     """If this fails, a layer changes when the array that it was made of is used for something else."""
     leak = np.full(6, 0.1)
-    layer = lif.LIF(leak)
+    layer = lif.LIF(leak=leak)
     leak[:] = 0.9
     assert np.all(layer.leak == 0.1)
 
@@ -463,7 +463,7 @@ def test_an_array_of_leaks_is_copied():
 def test_a_leak_that_is_none_is_named(leak):
     """If this fails, the error is one of NumPy's or of Keras', about something the user did not write."""
     with pytest.raises(ValueError, match="Argument `leak`.*Received: leak="):
-        lif.LIF(leak)
+        lif.LIF(leak=leak)
 
 
 def test_masks_of_lists_and_of_another_batch():
@@ -511,3 +511,326 @@ def test_recurrent_weights_of_half_precision_are_trained_when_recomputed(policy)
     before = model.get_weights()[2].copy()
     model.fit(X, np.ones((4, 5)), verbose=0)
     assert not np.array_equal(before, model.get_weights()[2])
+
+
+# -- places and names that other libraries have -------------------------------------------------------------
+
+WITH_TIME = [
+    lif.LIF,
+    lif.RecurrentLIF,
+    lif.LeakyIntegrator,
+    lambda: lif.CoarseLIF(4.0),
+    lambda: lif.Recompute([lif.LIF()], 2),
+    lambda: lif.PoissonEncoder(3),
+]
+every_layer_with_time = pytest.mark.parametrize(
+    "make",
+    WITH_TIME,
+    ids=["LIF", "RecurrentLIF", "LeakyIntegrator", "CoarseLIF", "Recompute", "PoissonEncoder"],
+)
+FILM = RNG.uniform(0, 1, (2, 3, 5, 4, 1)).astype("float32")
+
+
+@every_layer_with_time
+def test_a_layer_with_a_time_axis_cannot_stand_in_time_distributed(make):
+    """If this fails, a block of convolution and neuron takes the rows of a picture for time, and trains."""
+    block = keras.Sequential([layers.Dense(2, kernel_initializer="ones"), make()])
+    for inside in (make(), block):
+        with pytest.raises(ValueError, match="TimeDistributed around the layers before and after"):
+            lif.TimeDistributed(inside)
+        with pytest.raises(ValueError, match="TimeDistributed around the layers before and after"):
+            layers.TimeDistributed(inside)(FILM)
+
+
+def test_keras_time_distributed_is_refused_around_a_block_that_is_built_already(tmp_path):
+    """If this fails, only new blocks are refused, and those loaded or used before slip through when compiled."""
+    block = keras.Sequential([layers.Conv2D(2, 3), lif.LIF()])
+    block(FILM[:, 0])
+    block.save(tmp_path / "block.keras")
+    for inside in (block, keras.saving.load_model(tmp_path / "block.keras")):
+        model = keras.Sequential([keras.Input((None, 5, 4, 1)), layers.TimeDistributed(inside)])
+        with pytest.raises(ValueError, match="TimeDistributed around the layers before and after"):
+            model.predict(FILM, verbose=0)
+
+
+class InsideOfALayer(keras.layers.Layer):
+    """A layer of one's own that makes its neurons when it is built, where no wrapper can have seen them."""
+
+    def build(self, input_shape):
+        self.neurons = lif.LIF()
+
+    def call(self, x):
+        return self.neurons(x)
+
+
+def test_neurons_that_are_made_late_are_found_in_time_distributed():
+    """If this fails, what `TimeDistributed` cannot see when it is made is not refused at all."""
+    for wrapper in (lif.TimeDistributed, layers.TimeDistributed):
+        with pytest.raises(ValueError, match="TimeDistributed around the layers before and after"):
+            wrapper(InsideOfALayer())(FILM)
+
+
+@every_layer_with_time
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda neurons: layers.Dense(3, activation=neurons),
+        lambda neurons: layers.Conv1D(3, 2, activation=neurons),
+        lambda neurons: layers.Activation(neurons),
+        lambda neurons: layers.Dense(3, activation=keras.Sequential([neurons])),
+    ],
+    ids=["Dense", "Conv1D", "Activation", "Sequential"],
+)
+def test_a_neuron_is_no_activation(make, layer):
+    """If this fails, a network whose mask does not reach its neurons trains and saves."""
+    with pytest.raises(ValueError, match="is no `activation`.*layer of its own"):
+        layer(make())(RNG.uniform(0, 1, (2, 5, 6)).astype("float32"))
+
+
+def test_a_neuron_as_activation_of_a_loaded_model_is_refused_when_it_runs(tmp_path):
+    """If this fails, a file from before is used with a mask that does not reach its neurons."""
+    model = keras.Sequential([keras.Input((None, 6)), layers.Dense(3, activation=lif.LIF())])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="is no `activation`"):
+        keras.saving.load_model(tmp_path / "model.keras").predict(X, verbose=0)
+
+
+class OfOnesOwn(keras.layers.Layer):
+    """Calls its neurons itself, and may name them as it likes."""
+
+    def __init__(self):
+        super().__init__()
+        self.weighted, self.activation = layers.Dense(3), lif.LIF()
+
+    def call(self, x, mask=None):
+        return self.activation(self.weighted(x), mask=mask)
+
+
+class ModelOfOnesOwn(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.nested = OfOnesOwn(), keras.Sequential([keras.Sequential([lif.CoarseLIF(4.0)])])
+
+    def call(self, x):
+        return self.nested(self.first(x))
+
+
+def test_layers_and_models_of_ones_own_may_call_neurons():
+    """If this fails, what is refused is not misplaced."""
+    model = ModelOfOnesOwn()
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(X, np.zeros((4, 9, 3)), verbose=0)
+    assert model.predict(X, verbose=0).shape == (4, 9, 3)
+    film = keras.Sequential(
+        [keras.Input((None, 5, 4, 1)), lif.TimeDistributed(layers.Conv2D(2, 3)), lif.LIF()]
+    )
+    assert film.predict(FILM, verbose=0).shape == (2, 3, 3, 2, 2)
+
+
+@pytest.mark.parametrize("kind", [lif.LIF, lif.RecurrentLIF, lif.LeakyIntegrator])
+@pytest.mark.parametrize("value", [128, 0.9, 1, None])
+def test_a_leak_is_given_by_its_name(kind, value):
+    """If this fails, 128 units, a decay of 0.9 and one unit are each taken for a leak."""
+    with pytest.raises(
+        TypeError, match=rf"leak=0.1.*1 - beta.*layer before.*Received: {kind.__name__}\({value}\)"
+    ):
+        kind(value)
+    assert inspect.signature(kind).parameters["kwargs"].kind is inspect.Parameter.VAR_KEYWORD
+
+
+def test_the_signature_is_that_of_the_layer():
+    """If this fails, help, an editor and the reference page show `(*args, **kwargs)`."""
+    parameters = inspect.signature(lif.LIF).parameters
+    assert parameters["leak"].default == 0.1 and "args" not in parameters
+    assert "recurrent_initializer" in inspect.signature(lif.RecurrentLIF).parameters
+
+
+@pytest.mark.parametrize(
+    ("make", "instead"),
+    [
+        (lambda: lif.LIF(beta=0.9), "`beta`.*leak = 1 - beta.*beta=0.9"),
+        (lambda: lif.RecurrentLIF(alpha=0.9), "`alpha`.*leak = 1 - alpha"),
+        (lambda: lif.LeakyIntegrator(tau=20.0), "`tau`.*1 / tau.*steps"),
+        (lambda: lif.LIF(units=128), "`units`.*layer before"),
+        (lambda: lif.LIF(stateful=True), "`stateful`.*advance"),
+        (lambda: lif.LIF(return_state=True), "`return_state`.*advance"),
+        (lambda: lif.LIF(return_sequences=False), "`return_sequences`.*LeakyIntegrator"),
+        (lambda: lif.LIF(unroll=True), "`unroll`.*inside the layer"),
+        (lambda: lif.LIF(v_threshold=1.0), "`v_threshold`.*Write `threshold`"),
+        (lambda: lif.LIF(spike_grad="atan"), "`spike_grad`.*Write `surrogate`"),
+        (lambda: lif.LIF(learn_beta=True), "`learn_beta`.*trainable_leak=True"),
+        (lambda: lif.LIF(learn_threshold=True), "`learn_threshold`.*not trained"),
+        (lambda: lif.LIF(recurrent_initializer="zeros"), "`recurrent_initializer`.*RecurrentLIF"),
+        (lambda: lif.LeakyIntegrator(threshold=1.0), "`threshold`.*lif.LIF"),
+        (lambda: lif.CoarseLIF(4.0, leak=0.1), "`leak`.*`tau`"),
+        (lambda: lif.CoarseLIF(4.0, units=5), "`units`.*layer before"),
+        (lambda: lif.LIF(kernel_size=3), "Unrecognized.*kernel_size"),  # what nobody knows is left to Keras
+    ],
+)
+def test_arguments_of_other_libraries_are_answered_with_ours(make, instead):
+    """If this fails, who comes from another library is told that a name is wrong, and not which is right."""
+    with pytest.raises(ValueError, match=instead):
+        make()
+
+
+@every_layer_with_time
+def test_bidirectional_says_in_a_line_what_to_write(make):
+    """If this fails, the error is a page of configuration that ends in an argument which nobody wrote."""
+    with pytest.raises(ValueError, match="keras.ops.flip.*Bidirectional") as error:
+        layers.Bidirectional(make())
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("inputs", [None, [[[1.0]]], "ragged"], ids=["None", "list", "ragged"])
+@every_layer_with_time
+def test_what_is_no_tensor_is_named(make, inputs):
+    """If this fails, the error is about the length of something inside of Keras."""
+    if isinstance(inputs, str):
+        tensorflow = pytest.importorskip("tensorflow")
+        inputs = tensorflow.RaggedTensor.from_row_lengths(np.ones((7, 2), "float32"), [3, 4])
+    with pytest.raises(
+        ValueError, match="expects one tensor.*np.array.*pad_sequences.*Received: inputs of type"
+    ):
+        make()(inputs)
+
+
+# -- from a state on ------------------------------------------------------------------------------------------
+
+STREAMED = [
+    lif.LIF,
+    lambda: lif.LIF(refractory=2, trainable_leak=True),
+    lif.RecurrentLIF,
+    lif.LeakyIntegrator,
+]
+
+
+@pytest.mark.parametrize("make", STREAMED, ids=["LIF", "refractory", "RecurrentLIF", "LeakyIntegrator"])
+def test_a_stream_gives_what_the_whole_sequence_gives(make):
+    """If this fails, a sensor read step by step gives other spikes than its recording, or a new layer cannot start."""
+    layer = make()
+    state, parts = layer.at_rest(4, (6,)), []
+    for begin, end in ((0, 1), (1, 5), (5, 9)):
+        y, state = layer.advance(X[:, begin:end], state)
+        parts.append(ops.convert_to_numpy(y))
+    if isinstance(layer, lif.LeakyIntegrator):
+        layer.return_sequences = True
+    assert np.array_equal(np.concatenate(parts, axis=1), ops.convert_to_numpy(layer(X)))
+    assert ops.convert_to_numpy(make().advance(X)).shape == X.shape  # not called before
+
+
+class Stream(keras.layers.Layer):
+    """One step at a time, with a state that it keeps."""
+
+    def build(self, input_shape):
+        self.neurons = lif.LIF(trainable_leak=True)
+        self.neurons.build((input_shape[0], 1, *input_shape[1:]))
+        self.potential = self.add_weight(shape=input_shape, initializer="zeros", trainable=False)
+
+    def call(self, current):
+        spikes, (after,) = self.neurons.advance(current[:, None], (ops.convert_to_tensor(self.potential),))
+        self.potential.assign(after)
+        return spikes[:, 0]
+
+
+def test_a_layer_of_ones_own_keeps_the_state_of_a_compiled_model():
+    """If this fails, the one way to run a trained network step by step in a functional model does not work."""
+    model = keras.Sequential([keras.Input((6,), batch_size=4), Stream()])
+    steps = [model.predict(X[:, t], batch_size=4, verbose=0) for t in range(9)]
+    assert np.array_equal(np.stack(steps, axis=1), ops.convert_to_numpy(lif.LIF()(X)))
+
+
+def test_advance_says_what_it_cannot_take():
+    """If this fails, a functional model with a state ends in an attribute of the layer that nobody knows."""
+    for build in (False, True):
+        layer = lif.LIF()
+        if build:
+            layer(X)
+        with pytest.raises(ValueError, match="symbolic.*layer or model of your own"):
+            layer.advance(keras.Input((1, 6)), (keras.Input((6,)),))
+    with pytest.raises(ValueError, match="`state` must be a tuple of 2 .*Received: 1"):
+        lif.LIF(refractory=1).advance(X, lif.LIF().at_rest(4, (6,)))
+    with pytest.raises(ValueError, match=r"\(batch, time, \*units\).*\(4, 6\)"):
+        lif.LIF().advance(X[:, 0])
+
+
+class Gentler(keras.callbacks.Callback):
+    """The schedule of the page on other libraries."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.get_layer("hidden").surrogate = lif.surrogates.superspike(beta=100.0 ** (1 - epoch))
+        self.model.make_train_function(force=True)
+
+
+def test_a_surrogate_that_changes_in_training_is_heeded():
+    """If this fails, slope annealing as the pages teach it trains with the first slope to the end."""
+
+    def trained(callbacks, surrogate):
+        keras.utils.set_random_seed(0)
+        model = network(lif.LIF(name="hidden", surrogate=surrogate))
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+        model.fit(X, np.ones((4, 3)), batch_size=4, epochs=1, callbacks=callbacks, verbose=0)
+        weights = model.get_weights()
+        model.fit(X, np.ones((4, 3)), batch_size=4, initial_epoch=1, epochs=2, callbacks=callbacks, verbose=0)
+        return weights, model.get_weights()
+
+    first, last = trained([Gentler()], "constant")
+    steep, still_steep = trained([], lif.surrogates.superspike(beta=100.0))
+    assert all(np.array_equal(a, b) for a, b in zip(first, steep, strict=True))
+    assert not np.array_equal(last[0], still_steep[0])
+
+
+# -- what can be run again --------------------------------------------------------------------------------------
+
+
+def test_a_network_in_few_bits_is_recomputed_saved_and_loaded(tmp_path):
+    """If this fails, the file of a quantised network can be written and not read."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((None, 6)), lif.Recompute([layers.Dense(8), lif.LIF()], every=3)])
+    model.quantize("int8")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    expected = ops.convert_to_numpy(model(X))
+    assert expected.any() and np.array_equal(expected, ops.convert_to_numpy(loaded(X)))
+
+
+@pytest.mark.parametrize("mode", [None, "int8"])
+def test_weights_of_low_rank_are_trained_when_recomputed(tmp_path, mode):
+    """If this fails, fine-tuning within `Recompute` gives a file that cannot be loaded, or another gradient."""
+
+    def trained(wrap):
+        keras.utils.set_random_seed(0)
+        dense = layers.Dense(8)
+        model = keras.Sequential([keras.Input((None, 6)), *wrap([dense, lif.LIF(surrogate="superspike")])])
+        if mode:
+            model.quantize(mode)
+        dense.enable_lora(2)
+        model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=False)
+        model.fit(X, np.ones((4, 9, 8)), epochs=2, verbose=0)
+        return model
+
+    ours, plain = trained(lambda chain: [lif.Recompute(chain, 3)]), trained(lambda chain: chain)
+    for a, b in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
+    ours.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.array_equal(ops.convert_to_numpy(ours(X)), ops.convert_to_numpy(loaded(X)))
+
+
+class Counting(keras.layers.Layer):
+    """Counts in training how often it is called."""
+
+    def build(self, input_shape):
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.count.assign(self.count + 1)
+        return x
+
+
+def test_a_layer_that_changes_its_variables_is_not_recomputed():
+    """If this fails, a count is kept or lost at random, or a layer with a constant of its own is refused for it."""
+    recompute = lif.Recompute([Counting(), lif.LIF()], 3)
+    assert np.array_equal(ops.convert_to_numpy(recompute(X)), ops.convert_to_numpy(lif.LIF()(X)))
+    with pytest.raises(ValueError, match="statistics.*changes its variable"):
+        recompute(X, training=True)

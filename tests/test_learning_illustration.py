@@ -72,9 +72,9 @@ def in_keras(case):
         [
             lif.ConstantEncoder(rule["steps"], **double),
             keras.layers.Dense(shape["hidden"], **double),
-            lif.LIF(rule["leak"], surrogate=surrogate, **double),
+            lif.LIF(leak=rule["leak"], surrogate=surrogate, **double),
             keras.layers.Dense(shape["classes"], **double),
-            lif.LeakyIntegrator(rule["leak"], **double),
+            lif.LeakyIntegrator(leak=rule["leak"], **double),
         ]
     )
     model.build((None, shape["inputs"]))

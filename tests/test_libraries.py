@@ -52,16 +52,16 @@ def pictures():
     return model_of(
         (6, 8, 2),
         convolution(keras.layers.Conv2D, 3, 3, padding="same"),
-        lif.LIF(0.2, floor=None),
+        lif.LIF(leak=0.2, floor=None),
         lif.TimeDistributed(keras.layers.AveragePooling2D(2)),
         lif.TimeDistributed(keras.layers.Flatten()),
         dense(5),
-        lif.LIF(0.2, floor=None),
+        lif.LIF(leak=0.2, floor=None),
     )
 
 
 def integrators():
-    return model_of((6,), dense(9), lif.LIF(0.0, floor=None))
+    return model_of((6,), dense(9), lif.LIF(leak=0.0, floor=None))
 
 
 CASES = [

@@ -153,7 +153,7 @@ def test_it_is_saved_with_its_options(tmp_path):
     BACKEND != "torch", reason="TensorFlow has second derivatives, and JAX those of most layers"
 )
 @pytest.mark.parametrize(
-    "layer", [lif.SoftLIF(), adaptive(0.05), lif.LIF(0.1)], ids=["soft", "adaptive", "lif"]
+    "layer", [lif.SoftLIF(), adaptive(0.05), lif.LIF(leak=0.1)], ids=["soft", "adaptive", "lif"]
 )
 def test_pytorch_refuses_a_second_derivative(layer):
     """If this fails, a penalty on gradients is quietly one of zero: no graph leads behind the backward pass."""

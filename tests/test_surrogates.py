@@ -106,3 +106,9 @@ def test_what_is_no_surrogate_is_named(surrogate):
     """If this fails, the layer is made, and breaks where it is first called."""
     with pytest.raises(ValueError, match="Argument `surrogate`.*Received"):
         lif.LIF(surrogate=surrogate)
+
+
+def test_parameters_are_given_by_name():
+    """If this fails, `fast_sigmoid(25)` as other libraries write it is answered with the inside of a decorator."""
+    with pytest.raises(TypeError, match=r"superspike\(beta=10.0\).*by name.*25"):
+        surrogates.superspike(25)
