@@ -13,7 +13,7 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError(
         'lif needs a backend of Keras: pip install "lif-book[tensorflow]", '
-        "or set KERAS_BACKEND to one that is installed"
+        "or set KERAS_BACKEND to one that is installed: tensorflow, jax, torch or numpy"
     ) from None
 from .coarse import CoarseLIF, ContinuousNetwork, simulate_continuous
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder

@@ -18,12 +18,9 @@ _BACKWARDS = (
     "it takes Keras' own recurrent layers only"
 )
 
-_NEURONS = {
-    **dict.fromkeys(["beta", "decay", "alpha"], "`leak`, the share that is lost per step: leak = 1 - {0}"),
-    **dict.fromkeys(
-        ["tau", "tau_mem", "tau_m"],
-        "`leak`: 1 / {0} or, exactly, 1 - exp(-1 / {0}), with a time constant in steps",
-    ),
+_ADVANCE = "layer.advance(inputs, state), which goes on from a state and returns the next"
+
+_ALL_NEURONS = {
     **dict.fromkeys(
         ["units", "num_units", "hidden_size", "linear_features", "size"],
         "no number of units: it is that of the layer before, such as keras.layers.Dense",
@@ -32,28 +29,14 @@ _NEURONS = {
         ["use_bias", "kernel_initializer", "kernel_regularizer", "bias_initializer"],
         "it in the layer before, such as keras.layers.Dense",
     ),
-    **dict.fromkeys(["v_threshold", "v_th", "vth", "thresh", "t_thresh"], "`threshold`"),
-    **dict.fromkeys(["spike_grad", "surrogate_function", "surrogate_gradient"], "`surrogate`"),
-    **dict.fromkeys(
-        ["reset_mechanism", "reset_mode", "v_reset"], '`reset`, which is "zero", "subtract" or "none"'
-    ),
-    **dict.fromkeys(["reset_delay", "detach"], "`detach_reset`, whether the gradient stops at the reset"),
-    **dict.fromkeys(["learn_beta", "learn_tau", "learnable_leak"], "`trainable_leak=True`"),
-    **dict.fromkeys(
-        ["learn_threshold"], "nothing: a threshold is not trained here, the weights before it are"
-    ),
-    **dict.fromkeys(["refractory_period", "t_ref", "tau_ref"], "`refractory`, a whole number of steps"),
-    **dict.fromkeys(
-        ["stateful", "return_state", "initial_state", "init_hidden"],
-        "layer.advance(inputs, state), which goes on from a state and returns the next",
-    ),
     **dict.fromkeys(
         ["unroll", "time_major", "step_mode", "steps", "num_steps"],
         "nothing: inputs are (batch, time, *units), and the loop over time is inside the layer",
     ),
-    **dict.fromkeys(
-        ["return_sequences"], "nothing: every step is returned. The last one gives lif.LeakyIntegrator"
-    ),
+    "return_sequences": "nothing: every step is returned. The last one gives lif.LeakyIntegrator",
+    "learn_threshold": "nothing: a threshold is not trained here, the weights before it are",
+    **dict.fromkeys(["spike_grad", "surrogate_function", "surrogate_gradient"], "`surrogate`"),
+    **dict.fromkeys(["reset_delay", "detach"], "`detach_reset`, whether the gradient stops at the reset"),
 }
 
 # Class, or one that it is derived from -> argument -> what to write; "{0}" is the argument.
@@ -63,18 +46,36 @@ INSTEAD = {
         ["threshold", "reset", "refractory", "surrogate", "detach_reset", "return_potential"],
         "lif.LIF: a LeakyIntegrator has no spikes",
     ),
-    "CoarseLIF": {
-        **_NEURONS,
+    "_Leaky": {
+        **_ALL_NEURONS,
         **dict.fromkeys(
-            ["leak", "beta", "decay", "alpha", "trainable_leak"],
+            ["beta", "decay", "alpha"], "`leak`, the share that is lost per step: leak = 1 - {0}"
+        ),
+        **dict.fromkeys(
+            ["tau", "tau_mem", "tau_m"],
+            "`leak`: 1 / {0} or, exactly, 1 - exp(-1 / {0}), with a time constant in steps",
+        ),
+        **dict.fromkeys(["learn_beta", "learn_tau", "learnable_leak"], "`trainable_leak=True`"),
+        **dict.fromkeys(["v_threshold", "v_th", "vth", "thresh", "t_thresh"], "`threshold`"),
+        **dict.fromkeys(
+            ["reset_mechanism", "reset_mode", "v_reset"], '`reset`, "zero", "subtract" or "none"'
+        ),
+        **dict.fromkeys(["refractory_period", "t_ref", "tau_ref"], "`refractory`, a whole number of steps"),
+        **dict.fromkeys(["stateful", "return_state", "initial_state", "init_hidden"], _ADVANCE),
+    },
+    "CoarseLIF": {
+        **_ALL_NEURONS,
+        **dict.fromkeys(
+            ["leak", "beta", "decay", "alpha"],
             "`tau`, the time constant in steps: exp(-1 / tau) of the potential is left after one",
         ),
         **dict.fromkeys(
             ["threshold", "v_threshold", "v_th"], "nothing: the threshold is 1; the weights before it scale"
         ),
-        **dict.fromkeys(["reset", "refractory", "floor"], "lif.LIF: here the rule leaves no choice of it"),
+        **dict.fromkeys(
+            ["reset", "refractory", "floor", "trainable_leak", "stateful"], "lif.LIF, which has it"
+        ),
     },
-    "_Leaky": _NEURONS,
     "OverTime": {"go_backwards": _BACKWARDS},
 }
 

@@ -105,12 +105,13 @@ class CoarseLIF(OverTime):
         analog_input: Whether the input is a constant intensity rather than a count of spikes.
         **kwargs: As for every Keras layer: `name`, `dtype`.
 
-    Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary.
+    Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary. Axis 1 is
+        time, as for `lif.LIF`.
     Output shape: as the input.
 
     Raises:
         ValueError: For a `tau` that is not a finite number > 0, an unknown surrogate, inputs of rank < 3 or without a
-            step, or a mask of another shape.
+            step, or a mask of another shape. As the `activation` of another layer, or within `TimeDistributed`.
 
     Source: Yanguas-Gil (2020), equations as in the author's code.
     """

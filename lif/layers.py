@@ -37,9 +37,8 @@ class OverTime(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        refuse_foreign(
-            cls, {k: v for k, v in config.items() if k == "go_backwards"}
-        )  # of keras.layers.Bidirectional
+        # Bidirectional adds it; seen here, it is not hidden in a page of Keras' own.
+        refuse_foreign(cls, {k: v for k, v in config.items() if k == "go_backwards"})
         return super().from_config(config)
 
 
@@ -307,7 +306,7 @@ class RecurrentLIF(LIF):
     Args:
         recurrent_initializer: Keras initializer of $W$.
         recurrent_regularizer: Keras regularizer of $W$, or `None`.
-        **kwargs: As for `lif.LIF`.
+        **kwargs: As for `lif.LIF`: `leak`, `threshold` and so on.
 
     Raises:
         ValueError: As `lif.LIF`, and for an unknown number of units.
@@ -490,9 +489,9 @@ class Recompute(OverTime):
 
     Raises:
         ValueError: For an `every` that is no whole number >= 1, an empty list, a layer with an `activity_regularizer`,
-            or one that cannot be run twice or in blocks: `Dropout` and `BatchNormalization`, other neurons or layers
-            that contain some, Keras' own recurrent layers, `Masking`, convolutions and pooling over time,
-            `LIF(return_potential=True)`. A layer of your own must treat each step by itself.
+            or one that cannot be run twice or in blocks: `Dropout` and `BatchNormalization`, layers in float8, other
+            neurons or layers that contain some, Keras' own recurrent layers, `Masking`, convolutions and pooling over
+            time, `LIF(return_potential=True)`. A layer of your own must treat each step by itself.
 
     Source: Chen, Xu, Zhang & Guestrin (2016), over time instead of layers.
     """
@@ -546,9 +545,8 @@ class Recompute(OverTime):
         check_rank(self, inputs.shape, mask)
         variables = [v for layer in self.layers for v in layer.variables]
         for v in variables:
-            if getattr(
-                v, "overwrite_with_gradient", False
-            ):  # a scale of float8: Keras has its gradient be its value
+            # A scale of float8, whose gradient Keras takes for its next value: it cannot be summed over the blocks.
+            if getattr(v, "overwrite_with_gradient", False):
                 raise ValueError(f"{_RUN_TWICE}, as float8 does. Received: the variable {v.path}")
 
         def at_rest(batch):

@@ -1,12 +1,14 @@
 """A whole network against NumPy, whatever the backend: what agrees with the same numbers agrees with each other."""
 
+import runpy
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 import lif
-from lif import reference
+from lif import backend, reference
 
 
 def dense_gradient(inputs, output_gradient):
@@ -53,3 +55,10 @@ def test_a_step_of_training_is_the_one_that_numpy_makes():
         assert found == pytest.approx(wanted, abs=1e-5)
     for found, before in zip(model.get_weights(), (first, recurrent, last), strict=True):
         assert np.max(np.abs(found - before)) > 1e-3
+
+
+def test_a_backend_without_a_loop_over_time_is_refused_on_import(monkeypatch):
+    """If this fails, Keras' backend for OpenVINO is met with a KeyError, and that only when the module is used."""
+    monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
+    with pytest.raises(ImportError, match="jax.*numpy.*tensorflow.*torch.*Received: KERAS_BACKEND=openvino"):
+        runpy.run_path(backend.__file__)
