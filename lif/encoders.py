@@ -3,8 +3,9 @@
 The time axis is always axis 1: `(batch, *dims)` becomes `(batch, steps, *dims)`. `PopulationEncoder` alone
 adds no time: it spreads each number over several units, and stands before one of the others.
 
-An input outside [0, 1] is an error wherever its values can be looked at. In a compiled function, such as `fit` and
-`predict`, they cannot; there every output that comes of it is NaN, and with it the loss.
+Where an encoder takes intensities, an input outside [0, 1] is an error wherever its values can be looked at. In a
+compiled function, such as `fit` and `predict`, they cannot; there every output that comes of it is NaN, and with it the
+loss. `ConstantEncoder` takes any numbers: it only repeats them.
 """
 
 import keras
@@ -114,7 +115,10 @@ class PoissonEncoder(_TimeEncoder):
 
 @keras.saving.register_keras_serializable(package="lif")
 class ConstantEncoder(_TimeEncoder):
-    """A constant current: the intensity itself, repeated in every step.
+    """A constant current: the number itself, repeated in every step.
+
+    It is the way in for what has no time: pictures, or the currents that a layer makes of them. Weights in front of it
+    are used once, and those behind it in every step.
 
     Example:
 
@@ -126,20 +130,20 @@ class ConstantEncoder(_TimeEncoder):
         steps: Number of steps, an integer >= 1.
 
     Input shape:
-        `(batch, *dims)`, intensities in [0, 1].
+        `(batch, *dims)`, any numbers. Intensities in [0, 1] suit neurons with a threshold of 1.
 
     Output shape:
         `(batch, steps, *dims)`.
 
     Raises:
-        ValueError: If `steps` is no integer >= 1, or an intensity is outside [0, 1]; in a compiled function
-            the output is NaN instead.
+        ValueError: If `steps` is no integer >= 1.
 
     Source: as implemented in the authors' package of Gerum & Schilling, Neural Computation 33 (2021).
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        x = ops.cast(self._intensities(inputs), self.compute_dtype)
+        refuse_misplaced(self)
+        x = ops.expand_dims(ops.cast(inputs, self.compute_dtype), 1)
         return ops.repeat(x, self.steps, axis=1)
 
 

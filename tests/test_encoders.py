@@ -23,6 +23,10 @@ ENCODERS = [
 ]
 IDS = ["poisson", "constant", "latency", "population"]
 every_encoder = pytest.mark.parametrize("make", ENCODERS, ids=IDS)
+CHECKED = [index for index, name in enumerate(IDS) if name != "constant"]  # which takes any numbers
+every_encoder_of_intensities = pytest.mark.parametrize(
+    "make", [ENCODERS[i] for i in CHECKED], ids=[IDS[i] for i in CHECKED]
+)
 X = np.linspace(0, 1, 24).reshape(2, 3, 4)
 
 
@@ -130,7 +134,7 @@ def test_bad_arguments_are_named_with_what_was_received(make, name):
 BAD = [-0.01, 1.01, 255.0, math.nan, math.inf]
 
 
-@every_encoder
+@every_encoder_of_intensities
 @pytest.mark.parametrize("bad", BAD)
 def test_intensities_out_of_range_raise(make, bad):
     """If this fails, data that nobody scaled fire in every step, and the network learns what is left of them."""
@@ -140,7 +144,7 @@ def test_intensities_out_of_range_raise(make, bad):
             make()(inputs)
 
 
-@every_encoder
+@every_encoder_of_intensities
 @pytest.mark.parametrize("bad", BAD)
 def test_in_a_compiled_function_what_is_out_of_range_is_answered_with_nan(make, bad):
     """If this fails, `fit` on bytes or on standardised data trains in silence, as nothing can be raised there."""
@@ -150,7 +154,7 @@ def test_in_a_compiled_function_what_is_out_of_range_is_answered_with_nan(make, 
         y = values(make()(ops.convert_to_tensor(x)))
     struck = np.zeros((3, 4), bool)
     struck[1, 2] = True
-    # The population spreads each of the four numbers over four units; the others repeat it in each of five steps.
+    # The population spreads each of the four numbers over four units; the others have five steps for it.
     is_population = isinstance(make(), PopulationEncoder)
     expected = np.repeat(struck, 4, axis=1) if is_population else np.repeat(struck[:, None], 5, axis=1)
     np.testing.assert_array_equal(np.isnan(y), expected)
@@ -169,7 +173,7 @@ def batches(x, y):
         yield x[start : start + 4], y[start : start + 4]
 
 
-@every_encoder
+@every_encoder_of_intensities
 @pytest.mark.parametrize("run", ["fit", "predict", "evaluate", "generator"])
 def test_no_way_of_running_a_model_is_silent_on_bytes(make, run):
     """If this fails, one of the ways in which data come into a model takes bytes for intensities without a word."""
@@ -192,7 +196,7 @@ def test_no_way_of_running_a_model_is_silent_on_bytes(make, run):
         assert np.isnan(result).all()
 
 
-@every_encoder
+@every_encoder_of_intensities
 def test_what_is_out_of_range_by_rounding_is_let_through(make):
     """If this fails, data that were scaled in single precision are refused for their last digit."""
     x = np.array([[-1e-6, 0.5, 1 + 1e-6]], "float32")
@@ -210,16 +214,27 @@ def test_a_frame_of_pandas_and_a_list_are_not_taken_in_silence():
 
 def test_the_gradient_at_the_inputs_reaches_the_edges_of_the_range():
     """If this fails, a map of what a network looks at is halved or empty where the picture is black or white."""
+    encoder = PopulationEncoder(3, width=0.5)
 
     def loss(x):
-        y = ConstantEncoder(3)(x)
-        return ops.sum(y), (y,)
+        y = encoder(x)
+        return ops.sum(ops.multiply(y, [[1.0, 0.0, 0.0] * 3])), (y,)
 
-    _, (gradient,) = value_and_gradients(loss, np.array([[0.0, 0.5, 1.0]], "float32"))
-    np.testing.assert_array_equal(gradient, np.full((1, 3), 3.0))
+    x = np.array([[0.0, 0.5, 1.0]], "float32")
+    _, (gradient,) = value_and_gradients(loss, x)
+    np.testing.assert_allclose(gradient, -x / 0.25 * np.exp(-(x**2) / 0.5), atol=1e-6)
 
 
-@every_encoder
+def test_a_constant_current_may_be_any_number():
+    """If this fails, the currents that a layer makes of a picture cannot be repeated, or what is NaN is forgotten."""
+    x = np.array([[-3.0, 0.5, 255.0, math.nan]], "float32")
+    expected = np.repeat(x[:, None], 2, axis=1)
+    np.testing.assert_array_equal(values(ConstantEncoder(2)(x)), expected)
+    model = keras.Sequential([keras.Input((4,)), ConstantEncoder(2)])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
+
+
+@every_encoder_of_intensities
 def test_bytes_raise_with_a_hint(make):
     with pytest.raises(ValueError, match="divide bytes by 255.*Received: uint8 values from 0 to 200"):
         make()(np.array([[0, 200]], "uint8"))
