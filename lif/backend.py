@@ -9,6 +9,7 @@ number of steps.
 
 import functools
 import math
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -64,7 +65,7 @@ def gate(y: Tensor, z: Tensor) -> Tensor:
     It is the derivative of a ReLU, for which each framework has one fast operation; a comparison and a choice are two
     slow ones.
     """
-    if BACKEND == "tensorflow":
+    if BACKEND == "tensorflow" and not exported_to():
         import tensorflow as tf
 
         return tf.raw_ops.ReluGrad(gradients=y, features=z)
@@ -73,6 +74,68 @@ def gate(y: Tensor, z: Tensor) -> Tensor:
 
         return torch.ops.aten.threshold_backward(y, z, 0)
     return ops.where(z <= 0, 0.0, y)
+
+
+def log1p(y: Tensor) -> Tensor:
+    """`ln(1 + y)` for a finite `y`, exact also where `y` is small.
+
+    The other runtimes have no such operation, or take the logarithm of the rounded sum, which is 0 for a small `y`.
+    There what the sum lost by rounding is put back to first order.
+    """
+    if not exported_to():
+        return ops.log1p(y)
+    total = 1.0 + y
+    return ops.log(total) - ((total - 1.0) - y) / total
+
+
+def random_uniform(shape: tuple, dtype: str, seed: keras.random.SeedGenerator) -> Tensor:
+    """Random numbers in [0, 1); those that another runtime draws do not depend on the seed."""
+    if BACKEND == "tensorflow" and exported_to() in ("ONNX", "LiteRT"):
+        import tensorflow as tf
+
+        return tf.random.uniform(shape, dtype=dtype)
+    return keras.random.uniform(shape, dtype=dtype, seed=seed)
+
+
+_EXPORTERS = {
+    "keras.src.export.onnx": "ONNX",
+    "tf2onnx.": "ONNX",
+    "torch.onnx.": "ONNX",
+    "keras.src.export.litert": "LiteRT",
+    "tensorflow.lite.": "LiteRT",
+    "keras.src.export.": "SavedModel",
+    "tensorflow.python.saved_model.": "SavedModel",
+}
+
+
+def exported_to() -> str | None:
+    """The format to which the network that is being traced is exported: "ONNX", "LiteRT", "SavedModel"; else `None`.
+
+    Some operations are fast where a network is trained and unknown to other runtimes. An exporter calls the layers as a
+    training step does, and says nothing, but it stands among the callers. Of several the nearest to the reader counts:
+    Keras makes a LiteRT file by way of a SavedModel.
+    """
+    if not _is_tracing():
+        return None
+    frame, modules = sys._getframe(1), set()
+    while frame:
+        modules.add(f"{frame.f_globals.get('__name__')}.")
+        frame = frame.f_back
+    return next(
+        (name for start, name in _EXPORTERS.items() if any(m.startswith(start) for m in modules)), None
+    )
+
+
+def _is_tracing():
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.executing_eagerly()
+    if BACKEND == "torch":
+        import torch
+
+        return torch.jit.is_tracing() or torch.compiler.is_exporting()
+    return BACKEND == "jax"
 
 
 def _tensorflow_scan(step, carry, sequences, collected, reverse, at_once):
@@ -86,22 +149,46 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse, at_once):
 
     # Shapes and dtypes of the outputs, from a step that is traced but, being unused, never runs in a graph.
     sample = step(carry, inputs(0))[1]
-    arrays = tuple(tf.TensorArray(y.dtype, size=steps, element_shape=y.shape) for y in sample)
+    if exported_to() == "LiteRT":
+        arrays, put = _tensors_for_litert(steps, sample)
+    else:
+        arrays = tuple(tf.TensorArray(y.dtype, size=steps, element_shape=y.shape) for y in sample)
 
-    at_once = math.gcd(static_steps or 1, at_once)
+        def put(array, t, y):
+            return array.write(t, y)
+
+    # A turn of several steps is faster here, but the converter to ONNX follows loops of one step only.
+    at_once = 1 if exported_to() else math.gcd(static_steps or 1, at_once)
 
     def body(i, carry, arrays):
         for t in (steps - 1 - i - k if reverse else i + k for k in range(at_once)):
             carry, outputs = step(carry, inputs(t))
-            arrays = tuple(a.write(t, y) for a, y in zip(arrays, outputs, strict=True))
+            arrays = tuple(put(a, t, y) for a, y in zip(arrays, outputs, strict=True))
         return i + at_once, carry, arrays
 
     # Each step waits for the one before: to prepare several at once costs time and gains none.
     _, carry, arrays = tf.while_loop(lambda i, *_: i < steps, body, (0, carry, arrays), parallel_iterations=1)
-    stacked = tuple(array.stack() for array in arrays)
+    stacked = tuple(a.stack() if isinstance(a, tf.TensorArray) else a for a in arrays)
     for out, y in zip(stacked, sample, strict=True):
         out.set_shape((static_steps, *y.shape))
     return carry, stacked
+
+
+def _tensors_for_litert(steps, sample):
+    """Tensors to collect outputs such as `sample` in, and the function that puts one in its place.
+
+    LiteRT knows a list of tensors only if their shape is fixed, and then it makes this of it.
+    """
+    import tensorflow as tf
+
+    def put(tensor, t, y):
+        rows = tf.reshape(tf.range(steps), (-1, *(1 for _ in y.shape)))
+        return tf.where(rows == t, y[None], tensor)
+
+    tensors = tuple(tf.zeros((steps, *tf.unstack(tf.shape(y))), y.dtype) for y in sample)
+    for tensor, y in zip(tensors, sample, strict=True):
+        tensor.set_shape((None if tf.is_tensor(steps) else steps, *y.shape))
+    return tensors, put
 
 
 def _jax_scan(step, carry, sequences, collected, reverse, _):

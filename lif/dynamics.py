@@ -39,6 +39,7 @@ from .backend import (
     batch_first,
     compiled_once,
     custom_gradient,
+    exported_to,
     gate,
     kernels_for,
     scan,
@@ -47,8 +48,9 @@ from .backend import (
 
 RESETS = ("zero", "subtract", "none")
 
-# Gradients beyond this are cut: then huge numbers have finite sums, and inf - inf, which is NaN, cannot arise.
-LARGEST = 1e30
+# Huge numbers are cut: then their products and sums are finite, and inf - inf, which is NaN, cannot arise.
+LARGEST = 1e30  # of a term of many
+LARGEST_GRADIENT = 1e38  # through an attached reset
 LARGEST_POTENTIAL = 3e38  # of float32
 
 State = tuple[Tensor, ...]
@@ -209,6 +211,8 @@ def in_blocks(
     Returns:
         The output of the network in each step.
     """
+    if exported_to():  # a file has no backward pass
+        return advance(x, mask, tuple(at_rest(ops.shape(x)[0])), weights)[0]
     masks = () if mask is None else (ops.cast(mask, "float32"),)
 
     def run(x, masks, state, weights):
@@ -483,12 +487,9 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
     zeros = ops.zeros_like(start[0])
     decay = 1.0 - ops.cast(leak, zeros.dtype)
     has_closed_steps = is_open is not None
-    # Large potentials make two products overflow: with the gradient of an attached reset, and in the sum for the leak.
-    # Bounds that leave room for the sums keep inf - inf, which is NaN, from arising.
-    largest, largest_term = 1e38, 1e30
 
     def grow(leak_sum, m, v_before):
-        return leak_sum - ops.clip(m * v_before, -largest_term, largest_term)
+        return leak_sum - ops.clip(m * v_before, -LARGEST, LARGEST)
 
     def step(carry, inputs):
         # The gradients of the potential after the reset and of the spikes, as far as the next step uses them; its m.
@@ -509,9 +510,8 @@ def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradi
         if more:
             g = g + as_state(more[0])
         if not rule.detach_reset and rule.reset != "none":
-            g = ops.clip(
-                g - through * (v if rule.reset == "zero" else rule.threshold) * slope, -largest, largest
-            )
+            g = g - through * (v if rule.reset == "zero" else rule.threshold) * slope
+            g = ops.clip(g, -LARGEST_GRADIENT, LARGEST_GRADIENT)
         m = _where_open(is_open, g if rule.floor is None else gate(g, v - rule.floor))
         through = decay * m + (1.0 - is_open) * g if has_closed_steps else decay * m
         heard = ops.matmul(m, ops.transpose(kernel[0])) if kernel else ()

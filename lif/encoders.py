@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from ._misuse import refuse_misplaced
-from .backend import Tensor, is_concrete
+from .backend import Tensor, is_concrete, log1p, random_uniform
 from .layers import OverTime, is_number
 
 ROUNDING = 1e-5  # as far as this outside of [0, 1] is taken for inside
@@ -106,7 +106,7 @@ class PoissonEncoder(_TimeEncoder):
         probability = self.max_probability * self._intensities(inputs)
         batch, _, *dims = ops.shape(probability)
         shape = (batch, self.steps, *dims)
-        chance = keras.random.uniform(shape, dtype=probability.dtype, seed=self.seed_generator)
+        chance = random_uniform(shape, probability.dtype, self.seed_generator)
         return self._spikes(chance < probability, probability)
 
     def get_config(self):
@@ -193,7 +193,7 @@ class LatencyEncoder(_TimeEncoder):
         x = self._intensities(inputs)
         reaches = x > self.theta
         # ln(x / (x - theta)), which cancels less in this form
-        time = ops.floor(-self.tau * ops.log1p(-self.theta / ops.where(reaches, x, 1.0)))
+        time = ops.floor(-self.tau * log1p(-self.theta / ops.where(reaches, x, 1.0)))
         step = ops.reshape(ops.arange(self.steps, dtype=x.dtype), (self.steps,) + (1,) * (len(x.shape) - 2))
         return self._spikes(ops.logical_and(reaches, time == step), x)
 

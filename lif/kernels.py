@@ -22,8 +22,8 @@ from . import dynamics
 
 BLOCK = 128  # neurons of a program: a warp of 32 threads takes 32 of them at once
 ALL = tl.constexpr(tl.PropagateNan.ALL)
-LARGEST = tl.constexpr(1e38)  # as in `lif.dynamics`
-LARGEST_TERM = tl.constexpr(1e30)
+LARGEST = tl.constexpr(dynamics.LARGEST)
+LARGEST_GRADIENT = tl.constexpr(dynamics.LARGEST_GRADIENT)
 
 
 @triton.jit
@@ -73,7 +73,7 @@ def _forward(
                 awake = tl.load(mask + (i // units).to(tl.int64) * steps + t, there)
                 now, waited = now & awake, tl.where(awake, waited, count)
             p = tl.where(now, p, v)
-            spiked = now & (p >= threshold)
+            spiked = now & spiked
             count = waited + tl.where(spiked, refractory, 0.0)
             tl.store(is_open + at, now, there)
         tl.store(potential + at, p, there)
@@ -102,14 +102,14 @@ def _backward(
             now = tl.load(is_open + at, there)
             rise, spiked = tl.where(now, rise, 0.0), now & spiked
         if leak_sum is not None:
-            total -= _clip(m * _after_reset(v, spiked, threshold, RESET), -LARGEST_TERM, LARGEST_TERM)
+            total -= _clip(m * _after_reset(v, spiked, threshold, RESET), -LARGEST, LARGEST)
         kept = _gate(through, threshold - v) if RESET == "zero" else through
         g = tl.load(e + at, there) * rise + kept
         if e_potential is not None:
             g += tl.load(e_potential + at, there)
         if RESET != "none" and not DETACHED:
             lost = through * (v if RESET == "zero" else threshold) * rise
-            g = _clip(g - lost, -LARGEST, LARGEST)
+            g = _clip(g - lost, -LARGEST_GRADIENT, LARGEST_GRADIENT)
         m = _gate(g, v - floor) if floor is not None else g
         if is_open is not None:
             m = tl.where(now, m, 0.0)
@@ -120,7 +120,7 @@ def _backward(
         at -= units
     tl.store(through_start + i, through, there)
     if leak_sum is not None:
-        total -= _clip(m * tl.load(start + i, there), -LARGEST_TERM, LARGEST_TERM)
+        total -= _clip(m * tl.load(start + i, there), -LARGEST, LARGEST)
         tl.store(leak_sum + i, total, there)
 
 

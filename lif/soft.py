@@ -14,7 +14,7 @@ from keras import backend, ops
 
 from . import dynamics
 from ._graph import Walk
-from .backend import JIT_COMPILE, Tensor, custom_gradient
+from .backend import JIT_COMPILE, Tensor, custom_gradient, log1p
 from .encoders import _whole_number
 from .layers import is_number
 from .progress import progress
@@ -55,7 +55,7 @@ def lif_rate(current: Tensor, tau: float = 0.02, refractory: float = 0.002) -> T
     current = _as_float(current)
     above = current > 1.0
     excess = ops.where(above, current - 1.0, 1.0)
-    return ops.where(above, 1.0 / (refractory + tau * ops.log1p(1.0 / excess)), 0.0)
+    return ops.where(above, 1.0 / (refractory + tau * log1p(1.0 / excess)), 0.0)
 
 
 def soft_lif_rate(
@@ -107,8 +107,8 @@ def _rate_and_slope(current, tau, refractory, smoothing):
     """The soft LIF rate and its derivative."""
     u = (current - 1.0) / smoothing
     near = ops.exp(ops.clip(u, -20.0, 20.0))
-    rho = smoothing * (ops.log1p(near) + ops.relu(u - 20.0))
-    rate = 1.0 / (refractory + tau * (ops.log1p(1.0 / rho) + ops.relu(-20.0 - u)))
+    rho = smoothing * (log1p(near) + ops.relu(u - 20.0))
+    rate = 1.0 / (refractory + tau * (log1p(1.0 / rho) + ops.relu(-20.0 - u)))
     return rate, tau * ops.square(rate) * near / ((1.0 + near) * rho * (rho + 1.0))
 
 
