@@ -214,6 +214,8 @@ def _jax_scan(step, carry, sequences, collected, reverse, _):
 
 def _python_scan(step, carry, sequences, collected, reverse, _):
     steps = range(sequences[0].shape[1])
+    if exported_to():
+        return _unrolled(step, carry, sequences, steps)
     outputs = ()
     for t in reversed(steps) if reverse else steps:
         carry, made = step(carry, tuple(x[:, t] for x in (*sequences, *collected)))
@@ -222,6 +224,21 @@ def _python_scan(step, carry, sequences, collected, reverse, _):
         for out, y in zip(outputs, made, strict=True):
             out[:, t] = y
     return carry, outputs
+
+
+def _unrolled(step, carry, sequences, steps):
+    """The loop forward as PyTorch's exporters take it: they follow no writing in place, and write out each step."""
+    if len(steps) == 1:
+        raise ValueError(
+            "With PyTorch a network is exported for a fixed number of steps; an unknown one became 1. Give "
+            'the shape of the input: model.export(..., input_signature=[keras.InputSpec("float32", (1, 100, 6))]). '
+            f"Received: a sequence of shape {tuple(sequences[0].shape)}"
+        )
+    collected = []
+    for t in steps:
+        carry, made = step(carry, tuple(x[:, t] for x in sequences))
+        collected.append(made)
+    return carry, tuple(ops.stack(outputs, axis=1) for outputs in zip(*collected, strict=True))
 
 
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}
@@ -303,7 +320,7 @@ def custom_gradient(function: Callable, *tensors: Tensor) -> tuple[Tensor, ...]:
             return outputs, lambda gradients: backward(*gradients)
 
         return jax.custom_gradient(with_tuple_cotangent)(*tensors)
-    if BACKEND == "torch":
+    if BACKEND == "torch" and not exported_to():  # a file has no backward pass
         return _torch_custom_gradient(function, *tensors)
     return function(*tensors)[0]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import api
 import chapters
+import exports
 import headline
 from project import BUILD, ROOT, ledger, page_file, pages, results
 
@@ -82,6 +83,7 @@ def complete(text, stem, recorded, durations):
     text = text.replace("<!-- duration -->", durations.get(stem, ""))
     text = api.with_reference(text)
     text = text.replace("<!-- headlines -->", headline.table(headline.headlines()))
+    text = text.replace("<!-- exports -->", exports.table())
     return text.replace("<!-- durations -->", _duration_table(durations))
 
 

@@ -1,0 +1,110 @@
+"""Networks that leave Keras: each file is run by the runtime it is made for and compared with the network.
+
+What is exported, and how the answers are compared, is `benchmarks/exports.py`, which also makes the table of the book.
+"""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import exports as page  # tools/exports.py
+import lif
+from benchmarks import exports
+from lif import backend
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("the formats' packages are installed beside TensorFlow", allow_module_level=True)
+
+import tensorflow as tf
+
+RECORDED = json.loads(exports.OUT.read_text(encoding="utf-8"))
+LOOPS = ["LIF", "LIF behind Masking", "RecurrentLIF", "CoarseLIF", "LeakyIntegrator", "Recompute"]
+
+
+@pytest.mark.parametrize("name", exports.CASES)
+@pytest.mark.parametrize("format", exports.FORMATS)
+def test_each_layer_answers_elsewhere_as_the_table_says(format, name):
+    """If this fails, a file that was exported is refused by its runtime or answers otherwise, or the page is wrong."""
+    found = exports.refusal(format, name)
+    recorded = RECORDED["tensorflow"]["formats"][format][name]["known"]
+    assert (found is None) == (recorded is None), found
+    assert found is None or not found.startswith(("differs", "not run"))
+
+
+@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize("format", exports.FORMATS)
+def test_neurons_with_any_number_of_steps_are_exported_or_refused(format, name):
+    """If this fails, someone has a file that no runtime takes, and learns of it on the device."""
+    found = exports.refusal(format, name, declared=False)
+    recorded = RECORDED["tensorflow"]["formats"][format][name]["unknown"]
+    assert (found is None) == (recorded is None), found
+    assert found is None or "give all of the input's shape" in found
+
+
+@pytest.mark.parametrize("steps", [1, 2, 13, 400])
+@pytest.mark.parametrize("format", ["ONNX", "LiteRT"])
+def test_any_known_number_of_steps_is_exported(format, steps):
+    """If this fails, networks for an even number of steps, or for one, cannot leave."""
+    assert exports.refusal(format, "LIF", steps) is None
+    assert np.any(lif.LIF(0.1)(exports.examples("LIF", steps)))
+
+
+@pytest.mark.parametrize("format", ["ONNX", "LiteRT"])
+def test_the_soft_rate_is_right_far_below_threshold(format, tmp_path):
+    """If this fails, a device takes neurons for silent that fire slowly."""
+    layer = lif.SoftLIF(gain=1.0, bias=0.0, amplitude=1.0)
+    x = np.array([[-3.0, 0.0, 0.57, 0.9, 1.0, 1.1, 2.0, 50.0, 1e6]], "float32")
+    model = keras.Sequential([keras.Input((9,)), layer])
+    expected = np.array(model(x))
+    assert 0.3 < expected[0, 1] < 0.4
+    found = exports.FORMATS[format](model, tmp_path)(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_training_keeps_its_fast_operations(tmp_path):
+    """If this fails, every training step pays for what only an exported network needs."""
+
+    def operations(function):
+        graph = function.get_concrete_function(tf.TensorSpec((1, 8, 6))).graph.as_graph_def()
+        return {node.op for part in (graph, *graph.library.function) for node in _nodes(part)}
+
+    model = exports.network("LIF", 8)
+    assert "ReluGrad" in operations(tf.function(model))
+    asked = []
+
+    class Asks(keras.layers.Layer):
+        def call(self, x):
+            asked.append(backend.exported_to())
+            return x
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    endpoint = archive.add_endpoint("serve", model.__call__, [tf.TensorSpec((1, 8, 6))])
+    asking = keras.Sequential([keras.Input((6,)), Asks()])
+    asking.predict(np.ones((1, 6)), verbose=0)
+    assert set(asked) == {None}
+    asking.export(str(tmp_path / "net"), verbose=False)
+    assert asked[-1] == "SavedModel"
+    archive.write_out(str(tmp_path / "archive"), verbose=False)
+    assert "ReluGrad" not in operations(endpoint)
+    assert "ReluGrad" in operations(tf.function(model))
+
+
+def _nodes(part):
+    return getattr(part, "node", None) or part.node_def
+
+
+def test_the_page_shows_what_was_measured():
+    """If this fails, a layer is missing from the table, or a cell says what nobody measured."""
+    table = page.table().splitlines()
+    assert [line.split("`")[1] for line in table if line.startswith("| `")] == list(exports.CASES)
+    results = [
+        cell for found in RECORDED.values() for rows in found["formats"].values() for cell in rows.values()
+    ]
+    cells = [cell.strip() for line in table if line.startswith("| `") for cell in line.split("|")[2:-1]]
+    assert (
+        cells.count("no") == sum(cell["known"] is not None for cell in results) < len(cells) == len(results)
+    )
+    assert cells.count("any shape") == sum(cell["known"] is cell["unknown"] is None for cell in results)
