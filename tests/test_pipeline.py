@@ -372,6 +372,19 @@ def test_only_numbers_that_were_not_recorded_become_words():
     assert render.complete("<!-- duration -->.", "a", {}, {"a": "8 s"}) == "8 s."
 
 
+def test_an_exponent_becomes_a_power_of_ten():
+    """If this fails, the prose has a programmer's 2.6e-13 in it, broken over two lines."""
+    page = '<p>At most <span class="pasted-text">{}</span> mV. <code>1e-3</code></p>'
+    for number, words in {
+        "2.6e-13": "2.6&nbsp;×&nbsp;10<sup>−13</sup>",
+        "3e+05": "3&nbsp;×&nbsp;10<sup>5</sup>",
+        "0e+00": "0",
+        "14.05": "14.05",
+        "yes-1e-2": "yes-1e-2",
+    }.items():
+        assert render.with_powers(page.format(number)) == page.format(words)
+
+
 def _wait(condition):
     end = time.monotonic() + 120
     while not condition():

@@ -223,3 +223,37 @@ def test_a_figure_is_a_described_reproducible_svg_and_is_closed(shown):
 def test_a_figure_without_words_is_refused():
     with pytest.raises(ValueError, match="alt must describe the figure"):
         results.figure(None, alt=" ")
+
+
+def test_the_words_of_a_figure_stand_out_from_it(shown):
+    """If this fails, a reader with weak sight cannot read a label in pink or orange."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    fig, ax = plt.subplots(facecolor="#FDFDFC")
+    palette = ["#CC79A7", "#D55E00", "#E69F00", "#999999", "#0072B2"]
+    words = [ax.text(0, 0, "word", color=color) for color in palette]
+    white = ax.text(0, 0, "on a dark cell", color="white")
+    results.figure(fig, "words")
+    ratios = [contrast(word.get_color(), fig.get_facecolor()[:3]) for word in words]
+    assert min(ratios) >= 4.5
+    assert max(ratios[:-1]) < 5, "no darker than it must be"
+    assert words[-1].get_color() == (0, 0x72 / 255, 0xB2 / 255), "dark enough already"
+    assert white.get_color() == (1, 1, 1)
+
+
+def contrast(first, second):
+    """As in WCAG 2.2, written a second time: (lighter + 0.05) / (darker + 0.05) of the relative luminances."""
+
+    def luminance(color):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    darker, lighter = sorted((luminance(first), luminance(second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_a_number_on_stand_in_data_says_so():
+    """If this fails, a figure shows stand-in data as if they were real."""
+    real, drawn = SimpleNamespace(source="LIF_DATA"), SimpleNamespace(source="stand-in")
+    assert results.this_build() == results.this_build(real, real) == "this build"
+    assert results.this_build(real, drawn) == "this build, stand-in data"

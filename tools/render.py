@@ -142,7 +142,24 @@ def _sphinx():
         raise SystemExit(
             f"The HTML was not made; the last good one stays. Whole log: _build/html.log\n  {report}"
         )
-    return out / "_build" / "html"
+    html = out / "_build" / "html"
+    for page in html.rglob("*.html"):
+        results.write(page, with_powers(page.read_text(encoding="utf-8")))
+    return html
+
+
+def with_powers(html):
+    """`2.6e-13`, as a number in the text is formatted by `.1e`, becomes 2.6 × 10 with a raised −13, on one line."""
+
+    def written_out(match):
+        digits, exponent = match["digits"], int(match["exponent"])
+        if float(digits) == 0:
+            return match["begin"] + "0</span>"
+        sign = "−" if exponent < 0 else ""
+        return f"{match['begin']}{digits}&nbsp;×&nbsp;10<sup>{sign}{abs(exponent)}</sup></span>"
+
+    number = r'(?P<begin><span class="pasted-text">)(?P<digits>[\d.]+)e(?P<exponent>[+-]\d+)</span>'
+    return re.sub(number, written_out, html)
 
 
 def _put_in_place(new):
