@@ -382,7 +382,9 @@ def test_an_exponent_becomes_a_power_of_ten():
         "14.05": "14.05",
         "yes-1e-2": "yes-1e-2",
     }.items():
-        assert render.with_powers(page.format(number)) == page.format(words)
+        assert render.with_whole_numbers(page.format(number)) == page.format(words)
+    spread = '(± <span class="pasted-text">0.6%</span>)'
+    assert render.with_whole_numbers(spread) == spread.replace("± ", "±&nbsp;")
 
 
 def _wait(condition):

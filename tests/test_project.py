@@ -78,6 +78,17 @@ def test_a_notebook_is_stripped_and_begins_as_all_do(path):
     assert notebook.metadata.kernelspec.name == "python3"
 
 
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_a_line_of_visible_code_fits_the_page(path):
+    """If this fails, a reader has to scroll a cell sideways to read the end of a comment."""
+    widest = tomllib.loads((ROOT / "chapters" / "ruff.toml").read_text())["line-length"]
+    folded = {"hide-cell", "hide-input", "remove-cell", "remove-input"}
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    visible = [cell for cell in cells if folded.isdisjoint(cell.metadata.get("tags", []))]
+    lines = [(cell.id, line) for cell in visible for line in cell.source.splitlines()]
+    assert [(where, line) for where, line in lines if len(line) > widest] == []
+
+
 def test_a_new_chapter_has_that_form():
     cells = empty("Title").cells
     assert [cell.source for cell in cells] == ["# Title", first_cell(), PARAMETERS]

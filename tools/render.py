@@ -144,12 +144,12 @@ def _sphinx():
         )
     html = out / "_build" / "html"
     for page in html.rglob("*.html"):
-        results.write(page, with_powers(page.read_text(encoding="utf-8")))
+        results.write(page, with_whole_numbers(page.read_text(encoding="utf-8")))
     return html
 
 
-def with_powers(html):
-    """`2.6e-13`, as a number in the text is formatted by `.1e`, becomes 2.6 × 10 with a raised −13, on one line."""
+def with_whole_numbers(html):
+    """A run's number in the text stays on one line, and `2.6e-13` in it becomes 2.6 × 10 with a raised −13."""
 
     def written_out(match):
         digits, exponent = match["digits"], int(match["exponent"])
@@ -159,6 +159,7 @@ def with_powers(html):
         return f"{match['begin']}{digits}&nbsp;×&nbsp;10<sup>{sign}{abs(exponent)}</sup></span>"
 
     number = r'(?P<begin><span class="pasted-text">)(?P<digits>[\d.]+)e(?P<exponent>[+-]\d+)</span>'
+    html = html.replace('(± <span class="pasted-text">', '(±&nbsp;<span class="pasted-text">')
     return re.sub(number, written_out, html)
 
 
