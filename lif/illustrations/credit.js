@@ -1,11 +1,15 @@
 import { SURROGATES, simulate, gradient } from "./neuron.js";
 import { stage, slider, choice, toggle, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis, stairs, strokes } from "./drawing.js";
-import { parametersOf } from "./drawing.js";
+import { parametersOf, withUndo } from "./drawing.js";
+import { momentStrip } from "./strip.js";
 
 // Steps are counted from 1, as in the chapter; the value of step n is at n - 1.
 const STEPS = 211;
 const MARGIN = { left: 34, right: 10 };
+const LONGEST =
+  "20 output spikes at steps 10, 20, 30, 40, 50, 60 and later. The effective number of input spikes that share the credit is " +
+  "10.0 of 34; the largest credit is 0.0025, at step 132.";
 const NAMES = "errors leak weight surrogate beta reset detach_reset".split(" ");
 const NEURONS = {
   integrator: { leak: 0, weight: 0.099 },
@@ -56,23 +60,23 @@ function effectiveNumber(credit) {
 }
 
 export function render({ model, el }) {
-  const { get, assign, all, initial } = parametersOf(model, NAMES);
-  let cursor = get("errors")[0] ?? 132; // the step that the arrow keys have reached
+  const parameters = parametersOf(model, NAMES);
+  const { get, assign, all, initial } = parameters;
 
-  const place = stage(el, model, NAMES, "Illustration: credit", paint);
+  const place = stage(el, model, NAMES, "Illustration: credit", paint, LONGEST);
+  const past = withUndo(place, parameters);
   const above = canvas(place.plots, 214, { role: "img", "aria-label": "Input spikes, potential and output spikes" });
   const limits = { "aria-valuemin": 1, "aria-valuemax": STEPS };
   const middle = canvas(place.plots, 72, { role: "slider", tabindex: 0, ...limits });
   const below = canvas(place.plots, 142, { role: "img" });
   const strip = middle.canvas;
-  strip.style.cursor = "pointer";
   strip.style.touchAction = "pan-y";
   place.plots.append(
     element(
       "p",
       { class: "lif-hint" },
       "Click or tap in the row of the error to place one, drag it to another step, click it to take it away. By " +
-        "keyboard: left and right move in time, space places, Shift takes the error along.",
+        "keyboard: left and right move in time, space places, Shift takes the error along, Ctrl+Z is undo.",
     ),
   );
 
@@ -84,61 +88,17 @@ export function render({ model, el }) {
   toggle(place, "detach_reset", "reset detached");
   buttons(place, {
     ...Object.fromEntries(Object.entries(NEURONS).map(([name, neuron]) => [name, () => assign(neuron)])),
-    ...Object.fromEntries(Object.entries(ERRORS).map(([name, errors]) => [name, () => assign({ errors })])),
-    "start again": () => assign(initial),
-  });
+    ...Object.fromEntries(Object.entries(ERRORS).map(([name, errors]) => [name, () => past.change({ errors })])),
+    "start again": () => past.change(initial),
+  }).prepend(past.button);
 
   // Step n lies between n - 1 and n, and its number stands in its middle.
   const x = () => scale([0, STEPS], [MARGIN.left, strip.clientWidth - MARGIN.right]);
   const numbers = () => scale([0.5, STEPS + 0.5], [MARGIN.left, strip.clientWidth - MARGIN.right]);
-  const bounded = (step) => Math.max(1, Math.min(STEPS, step));
-  const setErrors = (steps) => assign({ errors: [...new Set(steps)].sort((a, b) => a - b) });
-  const without = (step) => get("errors").filter((each) => each !== step);
-
-  let held = null; // the error in the reader's hand: where it is, the others, and whether letting go takes it away
-  const stepAt = (event) =>
-    bounded(Math.round(numbers().invert(event.clientX - strip.getBoundingClientRect().left)));
-  strip.addEventListener("pointerdown", (event) => {
-    const at = stepAt(event);
-    const reach = Math.ceil(7 / (x()(1) - x()(0))); // a finger is wider than a step
-    const near = get("errors").filter((each) => Math.abs(each - at) <= reach);
-    near.sort((a, b) => Math.abs(a - at) - Math.abs(b - at));
-    held = { before: get("errors"), others: without(near[0]), from: at, taken: near.length > 0 };
-    cursor = near[0] ?? at;
-    strip.setPointerCapture(event.pointerId);
-    if (!held.taken) setErrors([...held.others, cursor]);
-    place.redraw();
+  const moments = momentStrip(place, strip, {
+    name: "errors", first: 1, last: STEPS, begin: get("errors")[0] ?? 132, x: numbers, model: parameters, past,
   });
-  strip.addEventListener("pointermove", (event) => {
-    if (!held || stepAt(event) === held.from) return;
-    held.taken = false;
-    held.from = null; // from now on it follows
-    cursor = stepAt(event);
-    setErrors([...held.others, cursor]);
-  });
-  strip.addEventListener("pointerup", () => {
-    if (held?.taken) setErrors(held.others);
-    held = null;
-  });
-  strip.addEventListener("pointercancel", () => {
-    if (held) setErrors(held.before); // it was the beginning of a scroll
-    held = null;
-  });
-
-  strip.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -STEPS, End: STEPS };
-    const isError = get("errors").includes(cursor);
-    if (event.key in moves) {
-      const others = without(cursor);
-      cursor = bounded(cursor + moves[event.key]);
-      if (event.shiftKey && isError) setErrors([...others, cursor]);
-      place.redraw();
-    } else if ([" ", "Enter"].includes(event.key)) {
-      setErrors(isError ? without(cursor) : [...get("errors"), cursor]);
-    } else return;
-    event.preventDefault();
-  });
-  for (const change of ["focus", "blur"]) strip.addEventListener(change, place.redraw);
+  strip.addEventListener("keydown", moments.key);
 
   function paint() {
     const found = assignCredit(all());
@@ -211,8 +171,12 @@ export function render({ model, el }) {
       pen.stroke(line(found.slopes[step - 1] / found.steepest), colours.pink, { lineWidth });
     }
     if (!many) labelErrors(pen, errors, found.slopes, horizontal);
-    if (document.activeElement === strip) {
-      const at = horizontal(cursor - 0.5);
+    // Where a click would place an error, or which one it would take away.
+    const pointed = moments.hovered();
+    const here = (c) => (c.moveTo(numbers()(pointed.step), 68), c.lineTo(numbers()(pointed.step), 26));
+    if (pointed) pen.stroke(here, colours.pink, { lineWidth: pointed.taken ? 9 : 2, alpha: 0.3 });
+    if (document.activeElement === strip || moments.held()) {
+      const at = numbers()(moments.cursor());
       pen.stroke((c) => (c.moveTo(at, 20), c.lineTo(at, 72)), colours.ink, { lineWidth: 1.2, dash: [2, 2] });
     }
   }
@@ -257,17 +221,18 @@ export function render({ model, el }) {
 
   function describe({ spikes, potential, slopes, credit }) {
     const fired = [...spikes.keys()].filter((t) => spikes[t]).map((t) => t + 1);
-    const moments = fired.length > 6 ? `${fired.slice(0, 6).join(", ")} and later` : fired.join(", ");
-    const where = fired.length ? ` at step${fired.length === 1 ? "" : "s"} ${moments}` : "";
+    const firings = fired.length > 6 ? `${fired.slice(0, 6).join(", ")} and later` : fired.join(", ");
+    const where = fired.length ? ` at step${fired.length === 1 ? "" : "s"} ${firings}` : "";
     const largest = largestOf(credit);
     const most = ARRIVALS[credit.findIndex((value) => Math.abs(value) === largest)];
     const sharing = effectiveNumber(credit).toFixed(1);
     const verdict = largest
-      ? `The blame is shared by ${sharing} of ${ARRIVALS.length} input spikes, counted as equal shares; the largest ` +
+      ? `The effective number of input spikes that share the credit is ${sharing} of ${ARRIVALS.length}; the largest ` +
         `credit is ${Number(largest.toPrecision(2))}, at step ${most}.`
       : "No input spike gets any credit.";
-    place.summary.textContent = `${count(fired.length, "output spike")}${where}. ${verdict}`;
+    place.say(`${count(fired.length, "output spike")}${where}. ${verdict}`);
 
+    const cursor = moments.cursor();
     const here = get("errors").includes(cursor) ? "an error" : "no error";
     strip.setAttribute("aria-label", "Time cursor on the errors");
     strip.setAttribute("aria-valuenow", cursor);

@@ -1,8 +1,9 @@
 // What every illustration is made of: labelled native controls and canvases that know theme, width and pixel density.
 
-// Okabe and Ito's colours, told apart with any colour vision; in the dark the same hues, lighter.
-const PALETTES = {
-  light: { blue: "#0072b2", orange: "#d55e00", green: "#008f68", pink: "#b5578f" },
+// Okabe and Ito's colours, told apart with any colour vision; on white a little darker, so that words in them can be read
+// (a contrast of 4.5), in the dark the same hues, lighter.
+export const PALETTES = {
+  light: { blue: "#0072b2", orange: "#bf5300", green: "#00825d", pink: "#b04f8a" },
   dark: { blue: "#5cb8f0", orange: "#ff9147", green: "#35c9a0", pink: "#e59cc8" },
 };
 
@@ -29,13 +30,13 @@ export function parametersOf(model, names) {
 
 // The frame of an illustration. `paint` is called by `draw`, and once a frame at most when a named parameter, the width
 // or the theme has changed. What it returns is the illustration's result, for tests and other scripts to read from the
-// section element, beside the parameters. `dispose` undoes everything.
-export function stage(el, model, names, title, paint) {
+// section element, beside the parameters. `dispose` undoes everything. `longest` is the longest that `say` will have to say.
+export function stage(el, model, names, title, paint, longest = "") {
   const root = element("section", { class: "lif-stage", "aria-label": title });
   const controls = element("div", { class: "lif-controls" });
   const plots = element("div", { class: "lif-plots" });
-  const summary = element("p", { class: "lif-summary", "aria-live": "polite" });
-  root.append(plots, summary, controls); // on a phone the picture stays in sight of the sliders
+  const { box, text: summary, say } = changingText("lif-summary", longest, { "aria-live": "polite" });
+  root.append(plots, box, controls); // on a phone the picture stays in sight of the sliders
   el.append(root);
 
   const { set, all } = parametersOf(model, names);
@@ -66,7 +67,19 @@ export function stage(el, model, names, title, paint) {
   for (const each of [document.documentElement, document.body]) themed.observe(each, { attributes: true });
   const system = matchMedia("(prefers-color-scheme: dark)");
   system.addEventListener("change", redraw);
+
+  // What moves by itself rests while nobody can see it.
+  let seen = true;
+  const sightings = [];
+  const sight = new IntersectionObserver((entries) => {
+    if (seen === entries.at(-1).isIntersecting) return;
+    seen = !seen;
+    sightings.forEach((action) => action());
+  });
+  sight.observe(root);
+  const onSight = (action) => sightings.push(action);
   undo.push(
+    () => sight.disconnect(),
     () => cancelAnimationFrame(asked),
     () => resized.disconnect(),
     () => themed.disconnect(),
@@ -74,7 +87,50 @@ export function stage(el, model, names, title, paint) {
     () => root.remove(),
   );
   const dispose = () => undo.forEach((action) => action());
-  return { controls, plots, summary, model, set, listen, draw, redraw, dispose };
+  const inSight = () => seen;
+  return { root, controls, plots, box, summary, say, model, set, listen, draw, redraw, inSight, onSight, dispose };
+}
+
+// Words that change. Their box keeps the height of the longest, so that nothing below them jumps.
+export function changingText(name, longest, attributes = {}) {
+  const text = element("p", attributes);
+  const box = element("div", { class: `lif-room ${name}`, "data-longest": longest }, text);
+  const say = (words) => {
+    if (text.textContent === words) return; // once more the same would cost a new layout of the page
+    text.textContent = words;
+    if (words.length > box.dataset.longest.length) box.dataset.longest = words;
+  };
+  return { box, text, say };
+}
+
+// Changes that can be taken back, by `undo` and by Ctrl+Z or Command+Z anywhere in the illustration.
+export function withUndo(stage, { get, assign }) {
+  const past = [];
+  const remember = (values) => {
+    past.push(values);
+    show();
+  };
+  const change = (values) => {
+    const changed = Object.keys(values).filter((name) => String(values[name]) !== String(get(name)));
+    if (!changed.length) return;
+    remember(Object.fromEntries(changed.map((name) => [name, get(name)])));
+    assign(values);
+  };
+  const undo = () => {
+    if (past.length) assign(past.pop());
+    show();
+  };
+  stage.root.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.key.toLowerCase() !== "z") return;
+    undo();
+    event.preventDefault();
+  });
+  // A button that has nothing to do stays in reach of the keyboard, and says so.
+  const button = element("button", { type: "button", "aria-keyshortcuts": "Control+Z" }, "undo");
+  button.addEventListener("click", undo);
+  const show = () => button.setAttribute("aria-disabled", past.length === 0);
+  show();
+  return { change, remember, button };
 }
 
 let controlCount = 0;
