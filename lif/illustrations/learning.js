@@ -1,9 +1,10 @@
 import { uniforms } from "./chance.js";
-import { task } from "./tasks.js";
-import { initialWeights, trainer, evaluate, favourite, leakySum, wholeGradient } from "./network.js";
+import { task, LEGEND } from "./tasks.js";
+import { initialWeights, trainer, evaluate, favourite, leakySum, wholeGradient, passesGradient } from "./network.js";
+import { troubles, leader } from "./status.js";
 import { stage, slider, choice, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis } from "./drawing.js";
-import { parametersOf, followPointer } from "./drawing.js";
+import { parametersOf, followPointer, changingText } from "./drawing.js";
 
 const RUNS = ["A", "B"];
 const RULE = "surrogate beta leak learning_rate steps hidden".split(" "); // of run A; run B's end in _b
@@ -15,9 +16,32 @@ const BATCH = 20; // examples in an update
 const PACE = 15; // epochs a second, so that the eye can follow
 const PATIENCE = 7; // milliseconds of training in a frame, so that the page stays smooth
 const LAST_EPOCH = 1000;
+const CALM = 1000; // milliseconds for which words stand while it trains
 const REACH = 1.12; // of the map, as seen from its centre
+const HINTS = {
+  spikes: "A row a neuron, in the colour of the class that it speaks for. The ring on the maps is the input; click or drag it, or use the arrow keys.",
+  weights:
+    "A row a neuron: in, what it receives from each input and its bias (b); out, what its spikes say to each class. Bars to " +
+    "the right are positive, and the longest is as large as the number below.",
+};
+const LONGEST =
+  "After 100 epochs. A: 50.0 % of new points right, loss 0.700; B: 50.0 % of new points right, loss 0.700. A is 40 points " +
+  "ahead. B: none of its 20 neurons spikes for any training point, so the triangle passes no gradient. A and B differ in surrogate, β, λ.";
 const CLASS_COLOURS = ["blue", "orange", "green"];
 const RUN_COLOURS = { A: "ink", B: "pink" };
+
+// An axis begins and ends with a number, and has room for all values, the first ones too.
+export function lossAxis(low, high) {
+  const every = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000];
+  const from = every.findLastIndex((tick) => tick <= low);
+  const to = every.findIndex((tick) => tick >= high);
+  return every.slice(Math.max(0, Math.min(from, 6)), to < 0 ? undefined : to + 1);
+}
+
+export function accuracyAxis(low) {
+  const first = Math.min(40, 20 * Math.floor(low / 20));
+  return Array.from({ length: (100 - first) / 20 + 1 }, (_, k) => first + 20 * k);
+}
 
 export function render({ model, el }) {
   const { get, assign, initial } = parametersOf(model, NAMES);
@@ -35,6 +59,7 @@ export function render({ model, el }) {
   let problem = null; // the task with its examples
   let runs = {}; // run -> its trainer
   let history = {}; // run -> loss and accuracy after each epoch, the untrained network first
+  let neurons = {}; // run -> how many of its hidden neurons are silent or saturated, and whether a gradient reaches them
   let before = null; // the history until the last fresh start, for comparison
   let trained = null; // the data of this history
 
@@ -58,9 +83,12 @@ export function render({ model, el }) {
   // Loss and accuracy of the networks as they are now.
   function judge(judged = RUNS) {
     for (const run of judged) {
-      const { loss } = evaluate(runs[run].net, problem.train, rules[run]);
-      const { accuracy } = evaluate(runs[run].net, problem.test, rules[run]);
-      history[run][runs[run].epoch] = { loss, accuracy };
+      const { net, epoch } = runs[run];
+      const { loss, silent, saturated } = evaluate(net, problem.train, rules[run]);
+      const { accuracy } = evaluate(net, problem.test, rules[run]);
+      history[run][epoch] = { loss, accuracy };
+      const { hidden } = net.shape;
+      neurons[run] = { silent, saturated, hidden, passes: silent < hidden || passesGradient(net, problem.train, rules[run]) };
     }
   }
 
@@ -122,7 +150,7 @@ export function render({ model, el }) {
   function startOrStop() {
     cancelAnimationFrame(frame);
     frame = 0;
-    if (get("running")) {
+    if (get("running") && place.inSight()) {
       lastFrame = performance.now();
       frame = requestAnimationFrame(work);
     } else publish();
@@ -130,7 +158,7 @@ export function render({ model, el }) {
 
   // -- what the reader sees and moves ---------------------------------------------------------------------------------
 
-  const place = stage(el, model, NAMES, "Illustration: learning, live", paint);
+  const place = stage(el, model, NAMES, "Illustration: learning, live", paint, LONGEST);
   place.plots.classList.add("lif-learning");
   const bar = buttons(place, {
     train: () => assign({ running: !get("running") }),
@@ -145,61 +173,62 @@ export function render({ model, el }) {
   bar.append(epochs, dataBox);
   place.plots.append(bar);
 
-  const pair = () => {
-    const made = element("div", { class: "lif-pair" });
+  const pair = (...children) => {
+    const made = element("div", { class: "lif-pair" }, ...children);
     place.plots.append(made);
     return made;
   };
-  const [mapsRow, curvesRow, insideRow] = [pair(), pair(), pair()];
+  // The controls of a run stand right below its map, so that both are in sight together.
+  const columns = Object.fromEntries(RUNS.map((run) => [run, element("div", { role: "group", "aria-label": `run ${run}` })]));
+  pair(...Object.values(columns));
+  const curvesRow = pair();
+  place.plots.append(place.box);
+  const insideBox = choice(place, "inside", "look inside", { spikes: "spikes", weights: "weights and gradients" });
+  insideBox.classList.add("lif-inline");
+  place.plots.append(insideBox);
+  const insideRow = pair();
+  const hint = changingText("lif-hint", `${HINTS.weights} ${LEGEND}`);
+  place.plots.append(hint.box);
   const heads = {};
   const maps = {};
   const insides = {};
+  const boxes = { A: {}, B: {} };
   for (const run of RUNS) {
-    const box = element("div");
     heads[run] = element("p", { class: "lif-run" }, element("b", {}, run), element("span"), element("br"), element("span"));
-    box.append(heads[run]);
-    mapsRow.append(box);
-    maps[run] = canvas(box, (width) => Math.round(width < 220 ? width : 0.78 * width), { role: "application", tabindex: 0 });
+    columns[run].append(heads[run]);
+    maps[run] = canvas(columns[run], (width) => Math.round(width < 220 ? width : 0.62 * width), { role: "application", tabindex: 0 });
     listenToMap(maps[run].canvas);
     insides[run] = canvas(insideRow, 220, { role: "img" });
+
+    const controls = element("div", { class: "lif-controls" });
+    columns[run].append(controls);
+    const [surrogate, beta, leak, rate, steps, hidden] = OWN[run];
+    const inColumn = { ...place, controls };
+    Object.assign(boxes[run], {
+      surrogate: choice(inColumn, surrogate, "surrogate", SURROGATE_NAMES),
+      beta: slider(inColumn, beta, "sharpness β"),
+      leak: slider(inColumn, leak, "leak λ"),
+      learning_rate: slider(inColumn, rate, "learning rate"),
+      steps: slider(inColumn, steps, "steps T"),
+      hidden: slider(inColumn, hidden, "hidden units"),
+    });
+  }
+  // The same words stand in both columns; by themselves, as a screen reader may find them, they must differ.
+  for (const box of Object.values(boxes.B)) {
+    box.querySelector("input, select").setAttribute("aria-label", `${box.querySelector("label").textContent}, run B`);
   }
   const curves = {
     loss: canvas(curvesRow, 138, { role: "img" }),
     accuracy: canvas(curvesRow, 138, { role: "img" }),
   };
-
-  const boxes = { A: {}, B: {} };
-  const groups = element("div", { class: "lif-pair lif-wide" });
-  for (const run of RUNS) {
-    const group = element("fieldset", { class: "lif-group" }, element("legend", {}, `run ${run}`));
-    const controls = element("div", { class: "lif-controls" });
-    group.append(controls);
-    groups.append(group);
-    const [surrogate, beta, leak, rate, steps, hidden] = OWN[run];
-    const inGroup = { ...place, controls };
-    Object.assign(boxes[run], {
-      surrogate: choice(inGroup, surrogate, "surrogate", SURROGATE_NAMES),
-      beta: slider(inGroup, beta, "sharpness β"),
-      leak: slider(inGroup, leak, "leak λ"),
-      learning_rate: slider(inGroup, rate, "learning rate"),
-      steps: slider(inGroup, steps, "steps T"),
-      hidden: slider(inGroup, hidden, "hidden units"),
-    });
-    if (run === "A") continue;
-    // The same words stand in both groups; by themselves, as a screen reader may find them, they must differ.
-    for (const box of Object.values(boxes.B)) {
-      box.querySelector("input, select").setAttribute("aria-label", `${box.querySelector("label").textContent}, run B`);
-    }
-  }
-  place.controls.append(groups);
   buttons(place, {
     "B like A": () => assign(Object.fromEntries(RULE.map((name) => [`${name}_b`, get(name)]))),
     "other points": () => assign({ seed: (get("seed") + 1) % 1000 }),
     "first settings": () => assign(initial),
   });
-  const insideBox = choice(place, "inside", "look inside", { spikes: "spikes", weights: "weights and gradients" });
-  place.plots.insertBefore(insideBox, insideRow);
-  insideBox.classList.add("lif-inline");
+  // Said to those who listen, when something has happened; the numbers they hear at a pause.
+  const spoken = element("p", { class: "lif-spoken", "aria-live": "polite" });
+  place.root.append(spoken);
 
   place.listen(["data", "seed", "hidden", "hidden_b"], startFresh);
   // A changed leak or number of steps changes the answers at once, with the weights as they are.
@@ -211,6 +240,7 @@ export function render({ model, el }) {
   place.listen(["leak", "steps"], rejudge("A"));
   place.listen(["leak_b", "steps_b"], rejudge("B"));
   place.listen(["running"], startOrStop);
+  place.onSight(startOrStop);
   // A slider of one run leaves the other's pictures as they are.
   for (const run of RUNS) place.listen(OWN[run], () => touched.add(run));
   const shared = [...NAMES.filter((name) => !OWN.A.includes(name) && !OWN.B.includes(name)), "hidden", "hidden_b"];
@@ -269,8 +299,8 @@ export function render({ model, el }) {
       if (get("inside") === "spikes") drawSpikes(run, probed[run].potential);
       else drawWeights(run);
     }
-    drawCurve(curves.loss, "loss", (each) => each.loss, [0.01, 2], [0.01, 0.03, 0.1, 0.3, 1], true);
-    drawCurve(curves.accuracy, "accuracy (%)", (each) => 100 * each.accuracy, [30, 100], [40, 60, 80, 100]);
+    drawCurve(curves.loss, "loss", (each) => each.loss, lossAxis, Math.log10);
+    drawCurve(curves.accuracy, "accuracy (%)", (each) => 100 * each.accuracy, accuracyAxis, (each) => each);
     describe(probed);
     const results = (run) => ({
       history: history[run],
@@ -305,7 +335,7 @@ export function render({ model, el }) {
     if (get("inside") === "weights") drawBorders(run, pen, x, y);
     drawPoints(pen, x, y);
     context.restore();
-    if (run === "B") for (const each of [heads.B, groups]) each.style.setProperty("--run", colours.pink);
+    if (run === "B") columns.B.style.setProperty("--run", colours.pink);
     pen.stroke((c) => c.roundRect(0.5, 0.5, width - 1, height - 1, 6), colours.ink, { lineWidth: 1, alpha: 0.25 });
     pen.text(`${problem.labels[0]} →`, width - 6, height - 6, { align: "right", alpha: 0.75, size: 11 });
     pen.text(`↑ ${problem.labels[1]}`, 6, 14, { alpha: 0.75, size: 11 });
@@ -350,20 +380,22 @@ export function render({ model, el }) {
     context.putImageData(image, 0, 0);
   }
 
-  // The training points: a shape for each class.
+  // A shape for each class, of radius r.
+  const MARKS = [
+    (c, x, y, r) => (c.moveTo(x + r, y), c.arc(x, y, r, 0, 7)),
+    (c, x, y, r) => c.rect(x - 0.9 * r, y - 0.9 * r, 1.8 * r, 1.8 * r),
+    (c, x, y, r) => (c.moveTo(x, y - 1.3 * r), c.lineTo(x + 1.2 * r, y + 0.9 * r), c.lineTo(x - 1.2 * r, y + 0.9 * r), c.closePath()),
+  ];
+
+  // The training points.
   function drawPoints(pen, x, y) {
     const { x: values, y: classes } = problem.train;
     const [across, up] = problem.shown;
     const r = Math.max(1.5, Math.min(2.6, pen.width / 120));
-    const shapes = [
-      (c, px, py) => (c.moveTo(px + r, py), c.arc(px, py, r, 0, 7)),
-      (c, px, py) => c.rect(px - 0.9 * r, py - 0.9 * r, 1.8 * r, 1.8 * r),
-      (c, px, py) => (c.moveTo(px, py - 1.3 * r), c.lineTo(px + 1.2 * r, py + 0.9 * r), c.lineTo(px - 1.2 * r, py + 0.9 * r), c.closePath()),
-    ];
     problem.classes.forEach((_, k) => {
       pen.fill((c) => {
         for (let n = 0; n < classes.length; n++) {
-          if (classes[n] === k) shapes[k](c, x(values[n * problem.inputs + across]), y(values[n * problem.inputs + up]));
+          if (classes[n] === k) MARKS[k](c, x(values[n * problem.inputs + across]), y(values[n * problem.inputs + up]), r);
         }
       }, pen.colours[CLASS_COLOURS[k]]);
     });
@@ -458,7 +490,8 @@ export function render({ model, el }) {
     function drawBars(pen, title, values, left, width, colour) {
       const columns = inputs + 1 + classes;
       const each = (width - 10) / columns;
-      const row = scale([0, hidden], [34, 196]);
+      const [top, bottom] = [46, 196];
+      const row = scale([0, hidden], [top, bottom]);
       const thick = Math.max(1, 0.62 * (row(1) - row(0)));
       pen.text(title, left, 12, { alpha: 0.75 });
       const kernel2 = (inputs + 1) * hidden;
@@ -472,7 +505,9 @@ export function render({ model, el }) {
         const isOut = column > inputs;
         const k = column - inputs - 1;
         const centre = left + each * (column + 0.5) + (isOut ? 10 : 0);
-        pen.stroke((c) => (c.moveTo(centre, 34), c.lineTo(centre, 196)), pen.colours.ink, { lineWidth: 1, alpha: 0.18 });
+        if (isOut) pen.fill((c) => MARKS[k](c, centre, top - 8, 3), pen.colours[CLASS_COLOURS[k]]);
+        else pen.text(problem.names[column] ?? "b", centre, top - 4, { align: "center", alpha: 0.75, size: 11 });
+        pen.stroke((c) => (c.moveTo(centre, top), c.lineTo(centre, bottom)), pen.colours.ink, { lineWidth: 1, alpha: 0.18 });
         pen.fill((c) => {
           for (let h = 0; h < hidden; h++) {
             const value = isOut ? values[kernel2 + h * classes + k] / out : values[column * hidden + h] / into;
@@ -490,16 +525,17 @@ export function render({ model, el }) {
     }
   }
 
-  function drawCurve(where, label, value, range, ticks, logarithmic = false) {
+  function drawCurve(where, label, value, axis, bend) {
     const pen = where.begin();
     const { colours, width } = pen;
     const epoch = runs.A.epoch;
     let last = 50;
     while (last < epoch) last *= 2;
     const x = scale([0, last], [36, width - 16]);
-    const bend = logarithmic ? Math.log10 : (each) => each;
-    const straight = scale(range.map(bend), [104, 24]);
-    const y = (each) => straight(bend(Math.max(range[0], Math.min(range[1], each))));
+    const all = RUNS.flatMap((run) => [...history[run], ...(before?.[run].slice(0, last + 1) ?? [])]).map(value);
+    const ticks = axis(Math.min(...all), Math.max(...all));
+    const straight = scale([ticks[0], ticks.at(-1)].map(bend), [104, 24]);
+    const y = (each) => straight(bend(Math.max(ticks[0], each)));
     verticalAxis(pen, y, ticks, 36, width - 16, "");
     pen.text(label, 4, 12, { alpha: 0.75 });
     horizontalAxis(pen, x, [0, last / 2, last], 104, "epoch");
@@ -544,8 +580,9 @@ export function render({ model, el }) {
       const said = `${problem.classes[best]}, ${(100 * probability[best]).toFixed(0)} percent`;
       maps[run].canvas.setAttribute("aria-label", `Decision map of run ${run}. At ${get("probe").join(", ")} it answers ${said}. The arrow keys move this point.`);
     }
+    hint.say(get("inside") === "spikes" ? HINTS.spikes : `${HINTS.weights} ${problem.legend}`);
     for (const name of RULE) boxes.B[name].classList.toggle("differs", different.includes(name));
-    write(place.summary, summary(running, different));
+    tell(running, different);
   }
 
   // The same text once more would cost a new layout of the page.
@@ -559,13 +596,33 @@ export function render({ model, el }) {
     return RULE.filter((name) => get(name) !== get(`${name}_b`) && !(name === "beta" && constant));
   }
 
-  // Read aloud when it changes, so while it trains it says no more than that.
-  function summary(running, different) {
+  let told = { kinds: "", at: 0, spoken: 0 };
+
+  // What is to be seen. While it trains the words change once a second, or at once when something has happened, and a
+  // screen reader hears them only then.
+  function tell(running, different) {
+    const found = RUNS.flatMap((run) => {
+      const guess = Math.log(problem.classes.length);
+      return troubles(run, { history: history[run], ...neurons[run], guess, surrogate: rules[run].surrogate });
+    });
+    const race = runs.A.epoch && different.length ? leader(now("A").accuracy, now("B").accuracy) : { run: null, text: "" };
+    const kinds = [running, race.run, ...found.map(({ kind, text }) => text[0] + kind)].join();
+    const time = performance.now();
+    const changed = kinds !== told.kinds;
+    if (running && !changed && time - told.at < CALM) return;
     const words = different.map((name) => WORDS[name]).join(", ");
-    const difference = words ? `A and B differ in ${words}` : "A and B are the same";
-    if (running) return `Both are learning. ${difference}.`;
-    const state = RUNS.map((run) => `${run}: ${(100 * now(run).accuracy).toFixed(1)} % of new points right, loss ${now(run).loss.toFixed(3)}`);
-    return `${runs.A.epoch ? `After ${count(runs.A.epoch, "epoch")}` : "Untrained"}. ${state.join("; ")}. ${difference}.`;
+    const difference = words ? `A and B differ in ${words}.` : "A and B are the same.";
+    const seen = [race.text, ...found.map(({ text }) => text), difference].filter(Boolean).join(" ");
+    const scores = RUNS.map((run) => `${run}: ${(100 * now(run).accuracy).toFixed(1)} % of new points right, loss ${now(run).loss.toFixed(3)}`);
+    const reached = runs.A.epoch ? `After ${count(runs.A.epoch, "epoch")}` : "Untrained";
+    place.summary.setAttribute("aria-live", running ? "off" : "polite");
+    place.say(running ? `Training. ${seen}` : `${reached}. ${scores.join("; ")}. ${seen}`);
+    if (!running) write(spoken, "");
+    else if (told.unsaid || changed) {
+      told.unsaid = time - told.spoken < 4 * CALM;
+      if (!told.unsaid) [spoken.textContent, told.spoken] = [`Training. ${seen}`, time];
+    }
+    Object.assign(told, { kinds, at: time });
   }
 
   startFresh();

@@ -4,7 +4,7 @@ import { shuffle } from "./chance.js";
 // A network of LIF neurons that learns: inputs as constant currents -> dense -> LIF neurons -> dense -> leaky sums, and
 // the softmax of the sums at the last step. In Keras: ConstantEncoder, Dense, LIF, Dense, LeakyIntegrator.
 // The rule is lif.LIF's with its defaults: threshold 1, reset to zero and detached, no refractory period, floor 0. The
-// sums have the neurons' leak. All numbers live in typed arrays made once; nothing is allocated while it trains.
+// sums have the neurons' leak. All numbers live in typed arrays made once; no update allocates anything.
 
 // The parameters in one array, layer by layer: where each part begins, and its size at the end.
 export function layout({ inputs, hidden, classes }) {
@@ -160,17 +160,28 @@ export function adam(size) {
   };
 }
 
-// Mean cross-entropy and accuracy over a set of examples.
+// Mean cross-entropy and accuracy over a set of examples, and how many of the neurons are silent (they spike for no
+// example) or saturated (for most of the examples that they spike for, they spike at every step).
 export function evaluate(net, { x, y }, rule) {
-  const { inputs, classes } = net.shape;
+  const { inputs, hidden } = net.shape;
+  const [everyStep, spiking, full] = [(1 - 1e-9) * leakySum(rule.leak, rule.steps), new Uint16Array(hidden), new Uint16Array(hidden)];
   let loss = 0;
   let right = 0;
   for (let n = 0; n < y.length; n++) {
     net.glance(x, n * inputs, rule);
     loss -= Math.log(Math.max(net.probability[y[n]], 1e-300));
     right += favourite(net.probability) === y[n] ? 1 : 0;
+    for (let h = 0; h < hidden; h++) {
+      if (net.trace[h] > 0) spiking[h]++;
+      if (net.trace[h] > everyStep) full[h]++;
+    }
   }
-  return { loss: loss / y.length, accuracy: right / y.length };
+  let [silent, saturated] = [0, 0];
+  for (let h = 0; h < hidden; h++) {
+    if (spiking[h] === 0) silent++;
+    else if (rule.steps > 1 && full[h] > spiking[h] / 2) saturated++;
+  }
+  return { loss: loss / y.length, accuracy: right / y.length, silent, saturated };
 }
 
 // The gradient of that mean cross-entropy with respect to all weights.
@@ -181,6 +192,11 @@ export function wholeGradient(net, { x, y }, rule) {
     net.backward(x, n * net.shape.inputs, y[n], 1 / y.length, rule);
   }
   return net.gradient;
+}
+
+// Whether that gradient reaches any weight or bias of the first layer.
+export function passesGradient(net, data, rule) {
+  return wholeGradient(net, data, rule).subarray(0, layout(net.shape).kernel2).some((each) => each !== 0);
 }
 
 export function favourite(probability) {

@@ -1,10 +1,11 @@
 import { uniforms, normals, shuffle } from "./chance.js";
 
 // What a network can learn here: points in a plane, or IRIS. Every task has training and new examples, as { x, y } with
-// one example after the other in x, and says which two of its inputs the map shows. `place` writes the input of a point
-// of the map.
+// one example after the other in x, and says which two of its inputs the map shows, with a name for each input and what
+// the names mean. `place` writes the input of a point of the map.
 
 const MAKERS = { "Yin-Yang": yinYang, circles, IRIS: iris };
+export const LEGEND = "Inputs: length (1) and width (2) of the sepals, length (3) and width (4) of the petals."; // of IRIS
 const EXAMPLES = 300; // for training, and as many new ones
 
 // `table` is IRIS, as Python gives it: { flowers, species, sepals }.
@@ -23,7 +24,7 @@ function plane(classes, draw) {
     input[0] = across;
     input[1] = up;
   };
-  return { train: set(), test: set(), inputs: 2, classes, shown: [0, 1], labels: ["x", "y"], place };
+  return { train: set(), test: set(), inputs: 2, classes, shown: [0, 1], labels: ["x", "y"], names: ["x", "y"], legend: "", place };
 }
 
 // Yin, yang and the dots, after Kriener, Göltz and Petrovici, in the circle of radius 1.
@@ -80,6 +81,8 @@ function iris(uniform, { flowers, species, sepals }) {
     classes: species,
     shown: [2, 3],
     labels: ["petal length", "petal width"],
+    names: ["1", "2", "3", "4"],
+    legend: LEGEND,
     place,
   };
 }
