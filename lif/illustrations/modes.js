@@ -6,6 +6,9 @@ import { parametersOf, followPointer } from "./drawing.js";
 
 const STEPS = 240;
 const PERIOD = 40; // steps from volley to volley
+const LONGEST =
+  "Leak 0.300, weight 0.500. What fires this neuron: two input spikes: up to 100 steps apart, three: up to 100 steps apart, an " +
+  "endless train: up to 100 steps apart. Volleys: 20 output spikes; as many input spikes at random times: 20 output spikes.";
 const NAMES = "leak weight arrivals volley_size jitter seed".split(" ");
 const INTERVALS = [1, 3, 10, 30, 100]; // of the lines in the map
 const NEURONS = {
@@ -54,7 +57,7 @@ export function render({ model, el }) {
   const { get, assign, initial } = parametersOf(model, NAMES);
   const bounds = get("_bounds");
 
-  const place = stage(el, model, NAMES, "Illustration: two operating modes", paint);
+  const place = stage(el, model, NAMES, "Illustration: two operating modes", paint, LONGEST);
   place.plots.classList.add("lif-side");
   const left = element("div");
   const right = element("div");
@@ -177,9 +180,8 @@ export function render({ model, el }) {
     const waits = Object.entries(named).map(([each, words]) => `${words}: ${say(intervals[each])}`);
     const fired = (run) => count(run.spikes.filter(Boolean).length, "output spike");
     chart.canvas.setAttribute("aria-label", `Map over leak and weight. ${point}. The arrow keys move the point.`);
-    place.summary.textContent =
-      `${point}. What fires this neuron: ${waits.join(", ")}. ` +
-      `Volleys: ${fired(runs.volleys)}; as many input spikes at random times: ${fired(runs.scattered)}.`;
+    place.say(`${point}. What fires this neuron: ${waits.join(", ")}. ` +
+      `Volleys: ${fired(runs.volleys)}; as many input spikes at random times: ${fired(runs.scattered)}.`);
   }
 
   place.draw();
