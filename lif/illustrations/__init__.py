@@ -16,6 +16,7 @@ except ModuleNotFoundError:
         "lif.illustrations needs the package anywidget: pip install anywidget (lif-book[chapters] brings it)"
     ) from None
 
+from .balance import Balance
 from .credit import Credit
 from .encoding import Encoding
 from .handwriting import Handwriting
@@ -23,4 +24,4 @@ from .learning import Learning
 from .membrane import Membrane
 from .modes import Modes
 
-__all__ = ["Credit", "Encoding", "Handwriting", "Learning", "Membrane", "Modes"]
+__all__ = ["Balance", "Credit", "Encoding", "Handwriting", "Learning", "Membrane", "Modes"]

@@ -30,6 +30,7 @@ export function render({ model, el }) {
     if (get("decision") >= push.length - 1) assign({ decision: 0 });
     timer = setInterval(() => {
       if (!el.isConnected || get("decision") >= push.length - 1) return pause();
+      if (!place.inSight()) return;
       assign({ decision: get("decision") + 1 });
     }, 1000 / (calm.matches ? RATES.calm : RATES[get("speed")]));
     playButton.textContent = "pause";
@@ -106,7 +107,7 @@ export function render({ model, el }) {
     drawRaster(now);
     const lean = ((angle[now] * 180) / Math.PI).toFixed(1);
     place.summary.setAttribute("aria-live", timer ? "off" : "polite"); // nobody wants to hear each decision of a play
-    place.summary.textContent = `Cart at ${position[now].toFixed(2)} m, pole at ${lean} degrees; pushed to the ${push[now] === "1" ? "right" : "left"}.`;
+    place.say(`Cart at ${position[now].toFixed(2)} m, pole at ${lean} degrees; pushed to the ${push[now] === "1" ? "right" : "left"}.`);
     return { decision: now, playing: timer !== 0 };
   }
   place.draw();

@@ -169,7 +169,7 @@ export function render({ model, el }) {
     play: () => (timer ? pause() : play()),
     "from the beginning": () => assign({ step: 0 }),
     "clear the picture": () => assign({ digit: "drawing", drawing: Array(PIXELS).fill(0) }),
-    "new chance": () => assign({ seed: (get("seed") + 1) % 1000 }),
+    "new random spikes": () => assign({ seed: (get("seed") + 1) % 1000 }),
     "start again": () => (pause(), assign(initial)),
   });
   const playButton = row.firstElementChild;
@@ -192,6 +192,7 @@ export function render({ model, el }) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     timer = setInterval(() => {
       if (!el.isConnected || get("step") === STEPS) return pause();
+      if (!place.inSight()) return;
       assign({ step: get("step") + 1 });
     }, calm ? PACE.calm : PACE.usual);
     playButton.textContent = "pause";
@@ -207,7 +208,7 @@ export function render({ model, el }) {
     assign({ digit: "drawing", drawing, pixel });
   }
 
-    const follow = (event) => {
+  const follow = (event) => {
     const box = easel.canvas.getBoundingClientRect();
     const cell = EASEL.size / SIDE;
     const column = Math.floor((event.clientX - box.left - EASEL.left) / cell);
@@ -348,8 +349,7 @@ export function render({ model, el }) {
     const errors = Object.entries(found).map(([code, { errors }]) => `${code} ${errors[get("step")].toFixed(3)}`);
     chart.canvas.setAttribute("aria-label", `Error of the reading after each step; now ${errors.join(", ")}`);
     const read = Object.entries(found).map(([code, { read }]) => `${code} ${read[pixel].toFixed(2)}`);
-    place.summary.textContent =
-      `After ${count(get("step"), "step")} the pixel in ${where}, intensity ${picture[pixel].toFixed(2)}, is read as: ${read.join(", ")}.`;
+    place.say(`After ${count(get("step"), "step")} the pixel in ${where}, intensity ${picture[pixel].toFixed(2)}, is read as: ${read.join(", ")}.`);
     place.summary.setAttribute("aria-live", timer ? "off" : "polite"); // nobody wants to hear each step of a play
   }
 

@@ -3,6 +3,9 @@ import { stage, slider, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis } from "./drawing.js";
 import { parametersOf } from "./drawing.js";
 
+const LONGEST =
+  "The net is not sure; its best guess is 3. The margin over the second is 10.0, and an answer needs 1.0. There were 500 and 500 " +
+  "spikes in the two layers.";
 const NAMES = "strokes leak step".split(" ");
 const PAD = 264; // pixels on each side
 const STRIDE = 0.05; // of the keyboard's pen
@@ -104,7 +107,7 @@ export function render({ model, el }) {
   const flights = layers.slice(1).map(strongest);
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-  const place = stage(el, model, NAMES, "Illustration: a net that reads your handwriting", paint);
+  const place = stage(el, model, NAMES, "Illustration: a net that reads your handwriting", paint, LONGEST);
   const upper = element("div", { style: "display:flex; flex-wrap:wrap; gap:0.8rem 1.2rem; justify-content:center; margin-bottom:0.6rem" });
   const leftSide = element("div", { style: `flex:0 1 ${PAD}px` });
   const rightSide = element("div", { style: "flex:1 1 300px; min-width:0" });
@@ -123,12 +126,12 @@ export function render({ model, el }) {
   buttons(place, {
     "play the steps": play,
     clear: () => replace([]),
-    "take back a stroke": () => replace(get("strokes").slice(0, -1)),
+    "undo the last stroke": () => replace(get("strokes").slice(0, -1)),
     "next example": () => {
       shownExample = (shownExample + 1) % Object.keys(examples).length;
       replace(Object.values(examples)[shownExample]);
     },
-    "leak as trained": () => set("leak", net.leak),
+    [`leak back to ${net.leak}`]: () => set("leak", net.leak),
   });
 
   let frame = 0;
@@ -240,7 +243,7 @@ export function render({ model, el }) {
     const left = corner();
     page.fill((c) => c.roundRect(left, 0, PAD, PAD, 8), colours.ink, 0.06);
     if (!get("strokes").length) {
-      page.text("write a digit here", left + PAD / 2, PAD / 2, { align: "center", alpha: 0.6, size: 15 });
+      page.text("write a digit here", left + PAD / 2, PAD / 2, { align: "center", alpha: 0.75, size: 15 });
     }
     page.context.lineCap = "round";
     for (const stroke of get("strokes")) {
@@ -301,9 +304,10 @@ export function render({ model, el }) {
         if (spike && arrived) page.fill(circle, layer ? colours.orange : colours.blue);
       });
       const fired = here.reduce((sum, each) => sum + each, 0);
-      const label = width < 420 ? String(fired) : count(fired, "spike");
-      page.text(arrived ? label : "", starts[layer + 1] + sizes[layer + 1] / 2, 13, {
-        align: "center", colour: layer ? colours.orange : colours.blue,
+      const words = count(fired, "spike");
+      (width < 420 ? words.split(" ") : [words]).forEach((line, k) => {
+        if (!arrived) return;
+        page.text(line, starts[layer + 1] + sizes[layer + 1] / 2, 13 + 14 * k, { align: "center", colour: layer ? colours.orange : colours.blue });
       });
     });
 
@@ -371,15 +375,10 @@ export function render({ model, el }) {
       };
       page.stroke(path, colourOf(digit), { lineWidth: stands ? 2.4 : 1, alpha: stands ? 1 : 0.4 });
     }
-    // Labels that would overlap are moved apart: halfway between pushing each up and pushing each down.
-    const ends = order.map((digit) => y(outputs[outputs.length - 10 + digit]));
-    const up = ends.reduce((levels, end) => [...levels, Math.min(end, (levels.at(-1) ?? Infinity) - 12)], []);
-    const down = ends.reduceRight((levels, end) => [Math.max(end, (levels[0] ?? -Infinity) + 12), ...levels], []);
-    const levels = ends.map((_, k) => (up[k] + down[k]) / 2);
-    const lift = Math.max(0, levels[0] - 166); // off the numbers of the time axis
+    const levels = spread(order.map((digit) => y(outputs[outputs.length - 10 + digit])), 12, 20, 166);
     order.forEach((digit, k) => {
       const stands = written && (digit === first || digit === second);
-      page.text(String(digit), right + 8, levels[k] - lift, {
+      page.text(String(digit), right + 8, levels[k], {
         baseline: "middle", colour: colourOf(digit), size: stands ? 14 : 11, alpha: stands ? 1 : 0.7,
       });
     });
@@ -389,11 +388,13 @@ export function render({ model, el }) {
     const fired = runs.map(({ spikes }) => spikes.reduce((sum, each) => sum + each, 0));
     const spikes = `${fired[0]} and ${fired[1]} spikes in the two layers`;
     const needed = `${margin.toFixed(1)}, and an answer needs ${net.margin.toFixed(1)}`;
-    place.summary.textContent = !get("strokes").length
-      ? "Nothing is written."
-      : answer === null
-        ? `None of the ten digits for sure, ${first} at best: its margin over the second is ${needed}. There were ${spikes}.`
-        : `The net reads ${answer}. Its margin over the second is ${needed}. There were ${spikes}.`;
+    place.say(
+      !get("strokes").length
+        ? "Nothing is written."
+        : answer === null
+          ? `The net is not sure; its best guess is ${first}. The margin over the second is ${needed}. There were ${spikes}.`
+          : `The net reads ${answer}. Its margin over the second is ${needed}. There were ${spikes}.`,
+    );
     inside.canvas.setAttribute("aria-label", `The net at step ${get("step")} of ${net.steps}: the picture, two hidden layers, ten outputs. ${spikes}.`);
     const sums = ranking(outputs.slice(-10)).map((digit) => `${digit}: ${outputs[outputs.length - 10 + digit].toFixed(1)}`);
     traces.canvas.setAttribute("aria-label", `The ten sums over the steps. At the end: ${sums.join(", ")}.`);
@@ -404,6 +405,17 @@ export function render({ model, el }) {
     stop();
     place.dispose();
   };
+}
+
+// Where labels go that belong at `ends`, from the lowest one on the page up: moved apart by `room`, first halfway between
+// pushing each up and pushing each down, then into the field between `top` and `bottom`.
+export function spread(ends, room, top, bottom) {
+  const up = ends.reduce((levels, end) => [...levels, Math.min(end, (levels.at(-1) ?? Infinity) - room)], []);
+  const down = ends.reduceRight((levels, end) => [Math.max(end, (levels[0] ?? -Infinity) + room), ...levels], []);
+  const last = ends.length - 1;
+  return ends.map((_, k) =>
+    Math.max(top + room * (last - k), Math.min(bottom - room * k, (up[k] + down[k]) / 2)),
+  );
 }
 
 // For each unit that sends spikes, its strongest connections into a layer.
