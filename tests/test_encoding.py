@@ -178,7 +178,7 @@ def test_the_keyboard_draws_and_sets_the_codes(opened):
     read = ", ".join(f"{code} {state.readings(code)[state.step, 0]:.2f}" for code in CODES)
     assert f"is read as: {read}." in shown.summary()
 
-    shown.page.get_by_role("button", name="new chance").press("Enter")
+    shown.page.get_by_role("button", name="new random spikes").press("Enter")
     assert agrees(shown).seed == state.seed + 1
     shown.page.get_by_role("button", name="clear the picture").press("Enter")
     assert agrees(shown).drawing == [0] * 64

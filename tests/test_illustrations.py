@@ -18,13 +18,39 @@ import traitlets
 import lif
 from benchmarks.illustrations import MOVE_A_SLIDER, MOVES
 from lif import illustrations
-from lif.illustrations import Credit, Membrane, Modes, chance, credit, illustration
-from lif.illustrations.balance import Balance
+from lif.illustrations import (
+    Balance,
+    Credit,
+    Encoding,
+    Learning,
+    Membrane,
+    Modes,
+    chance,
+    credit,
+    illustration,
+)
 from test_browser import BROWSER, FLAGS
 
 NODE = shutil.which("node")
 ILLUSTRATIONS = [getattr(illustrations, name) for name in illustrations.__all__]
 HEAVIEST = 300_000  # bytes that an illustration may add to a page
+COLUMN = 704  # pixels that the text has in a page of 1366
+PATIENCE = 240_000  # milliseconds for what takes a few on an idle machine
+
+EPISODE = {
+    "position": [0.1 * k for k in range(6)],
+    "angle": [0.02, -0.01, 0.0, 0.03, 0.01, -0.02],
+    "push": "010110",
+    "spikes": ["8f00", "0000", "1234", "0c00", "ffff", "0001"],
+    "knocks": [2],
+}
+LONG_EPISODE = {name: each * 40 for name, each in EPISODE.items() if name != "knocks"} | {"knocks": [3]}
+
+
+def made(kind, **parameters):
+    """An illustration with its defaults; one that plays an episode needs one."""
+    return kind(**({"episode": EPISODE} if kind is Balance else {}), **parameters)
+
 
 in_a_browser = pytest.mark.skipif(
     BROWSER is None and not os.environ.get("CI"),
@@ -259,7 +285,9 @@ def test_a_module_is_one_text_without_imports(kind):
         "export default { render };"
     ]
     declared = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", kind._esm, re.MULTILINE)
-    assert "render" in declared and "simulate" in declared
+    assert "render" in declared and ("simulate" in declared) == (
+        kind is not Balance
+    )  # which plays a recording
     assert len(set(declared)) == len(declared), "two modules use one name"
     assert "</script" not in kind._esm and not re.search(r"https?://", kind._esm)
 
@@ -267,13 +295,13 @@ def test_a_module_is_one_text_without_imports(kind):
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
 def test_in_a_notebook_it_is_a_widget(kind, monkeypatch):
     monkeypatch.delenv("LIF_CHAPTER", raising=False)
-    data, *_ = kind()._repr_mimebundle_()
+    data, *_ = made(kind)._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data and "text/html" not in data
 
 
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
 def test_in_the_book_it_is_a_page_of_its_own(kind, in_book):
-    first, second = kind(), kind()
+    first, second = made(kind), made(kind)
     data, _ = first._repr_mimebundle_()
     assert first.comm is None, (
         "the kernel would send a widget's state, and the page would want a widget manager"
@@ -288,11 +316,11 @@ def test_in_the_book_it_is_a_page_of_its_own(kind, in_book):
 
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
 def test_parameters_are_traits_and_defaults_are_within_bounds(kind, in_book):
-    made = kind()
-    assert set(made._bounds) < set(made.parameters())
-    for name, value in made.parameters().items():
-        setattr(made, name, value)
-        assert getattr(made, name) == value
+    widget = made(kind)
+    assert set(widget._bounds) < set(widget.parameters())
+    for name, value in widget.parameters().items():
+        setattr(widget, name, value)
+        assert getattr(widget, name) == value
 
 
 @pytest.mark.parametrize(
@@ -316,11 +344,11 @@ def test_parameters_are_traits_and_defaults_are_within_bounds(kind, in_book):
 def test_a_wrong_value_is_refused_with_its_bounds(kind, name, value, message, in_book):
     with pytest.raises(traitlets.TraitError, match=message):
         kind(**{name: value})
-    made = kind()
-    before = getattr(made, name)
+    widget = kind()
+    before = getattr(widget, name)
     with pytest.raises(traitlets.TraitError):
-        setattr(made, name, value)
-    assert getattr(made, name) == before
+        setattr(widget, name, value)
+    assert getattr(widget, name) == before
 
 
 def test_spikes_are_kept_in_order(in_book):
@@ -354,7 +382,8 @@ class Opened:
         )
         self.context = browser.new_context(**context)
         self.page = self.context.new_page()
-        self.troubles, self.kind = [], type(widget)
+        self.page.set_default_timeout(PATIENCE)
+        self.troubles, self.widget, self.time_is_held = [], widget, False
         self.page.on("console", lambda message: self.troubles.append(message.text))
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on(
@@ -365,14 +394,27 @@ class Opened:
     def _outside(self, request):
         return not request.url.startswith(("data:", "blob:", "file:"))
 
+    def hold_time(self):
+        """From here on time stands still in the page and passes only by `pass_time`, however busy the machine is."""
+        self.page.clock.install(time=0)
+        self.page.clock.pause_at(1000)
+        self.time_is_held = True
+
+    def pass_time(self, milliseconds):
+        self.page.clock.run_for(milliseconds)
+
     def settle(self):
         """Waits until what was changed has been drawn."""
+        if self.time_is_held:
+            return self.pass_time(40)
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def state(self):
         """The parameters in the page, and a widget of them in Python."""
         self.settle()
-        return self.kind(**self.page.evaluate("document.querySelector('.lif-stage').parameters"))
+        parameters = self.page.evaluate("document.querySelector('.lif-stage').parameters")
+        fixed = {"episode": self.widget.episode} if isinstance(self.widget, Balance) else {}
+        return type(self.widget)(**fixed, **parameters)
 
     def result(self, path):
         """A sequence of the result, such as `exact.spikes`."""
@@ -439,26 +481,161 @@ def test_the_membrane_answers_the_keyboard_as_the_reference_does(opened):
     assert shown.state().parameters() == Membrane().parameters()
 
 
+VOLLEY = 68  # the first step of the first volley
+
+
+class Strip:
+    """The row of input spikes or errors, and hands for it."""
+
+    def __init__(self, shown, name, first, steps):
+        self.shown, self.first, self.steps = shown, first, steps
+        self.row = shown.page.get_by_role("slider", name=name)
+        self.touchscreen = None
+
+    def place(self, step):
+        """The middle of a step in the page."""
+        self.row.scroll_into_view_if_needed()
+        box = self.row.bounding_box()
+        return box["x"] + 34 + (step - self.first + 0.5) / self.steps * (box["width"] - 44), box["y"] + 45
+
+    def click(self, step):
+        self.shown.page.mouse.click(*self.place(step))
+        self.shown.settle()
+
+    def drag(self, *steps):
+        mouse = self.shown.page.mouse
+        mouse.move(*self.place(steps[0]))
+        mouse.down()
+        for step in steps[1:]:
+            mouse.move(*self.place(step), steps=2)
+        mouse.up()
+        self.shown.settle()
+
+    def touch(self, kind, *steps):
+        """A finger goes down at a step, moves to one, or is lifted."""
+        self.touchscreen = self.touchscreen or self.shown.context.new_cdp_session(self.shown.page)
+        points = [dict(zip("xy", self.place(step), strict=True)) for step in steps]
+        self.touchscreen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        self.shown.settle()
+
+    def tap(self, step):
+        self.touch("touchStart", step)
+        self.touch("touchEnd")
+
+    def slide(self, *steps):
+        self.touch("touchStart", steps[0])
+        for step in steps[1:]:
+            self.touch("touchMove", step)
+        self.touch("touchEnd")
+
+
+def input_spikes(shown, **context):
+    return Strip(shown, "Time cursor on the input", 0, 120)
+
+
 @in_a_browser
-def test_spikes_are_placed_and_taken_by_key_and_by_hand(opened):
+@pytest.mark.parametrize("width", [COLUMN + 16, 1000])
+def test_a_mouse_places_a_spike_exactly_where_it_points(width, opened):
+    """Next to a volley too, as the first thing to try asks for: if this fails, it takes a spike of the volley away."""
+    shown = opened(Membrane(), viewport={"width": width, "height": 900})
+    strip, begun = input_spikes(shown), Membrane().spikes
+    strip.click(VOLLEY - 1)
+    assert shown.state().spikes == sorted([*begun, VOLLEY - 1])
+    agrees(shown, "exact", shown.state().simulate())
+    strip.click(VOLLEY - 2)
+    strip.click(VOLLEY - 1)
+    assert shown.state().spikes == sorted([*begun, VOLLEY - 2])
+    strip.click(VOLLEY - 2)
+    strip.click(VOLLEY)
+    assert shown.state().spikes == [step for step in begun if step != VOLLEY]
+
+
+@in_a_browser
+def test_a_spike_is_dragged_up_to_its_neighbours_and_dropped_beyond_them(opened):
+    """If this fails, a spike that is moved swallows another on its way."""
+    shown = opened(Membrane(), viewport={"width": COLUMN + 16, "height": 900})
+    strip, begun = input_spikes(shown), Membrane().spikes
+    strip.drag(58, 62, 69)
+    assert shown.state().spikes == sorted([*(set(begun) - {58}), VOLLEY - 1])
+    strip.drag(VOLLEY - 1, 80)
+    assert shown.state().spikes == sorted([*(set(begun) - {58}), 80])
+    strip.drag(80, 84, 80)  # there and back
+    strip.drag(110, 112)  # from an empty step: placed, and moved in one go
+    assert shown.state().spikes == sorted([*(set(begun) - {58}), 80, 112])
+    agrees(shown, "exact", shown.state().simulate())
+
+
+@in_a_browser
+def test_a_finger_places_moves_and_takes_spikes_on_a_phone(opened):
+    """A step is narrower than a finger there. If this fails, nobody with a phone can do what the text asks for."""
+    shown = opened(Membrane(), viewport={"width": 390, "height": 844}, has_touch=True)
+    strip, begun = input_spikes(shown), Membrane().spikes
+    strip.slide(63, 66, 69)  # down in the gap, then up to the volley
+    assert shown.state().spikes == sorted([*begun, VOLLEY - 1])
+    assert 70 not in np.flatnonzero(shown.state().simulate()[0])
+    shown.page.get_by_role("button", name="undo").tap()
+    assert shown.state().spikes == begun
+    strip.tap(57)  # close to the spike at 58 is meant for it
+    assert shown.state().spikes == [step for step in begun if step != 58]
+    strip.tap(54)
+    assert 54 in shown.state().spikes and len(shown.state().spikes) == len(begun)
+    strip.slide(53, 60)  # taken one step beside it, it moves as far as the finger
+    assert 61 in shown.state().spikes and 54 not in shown.state().spikes
+    agrees(shown, "exact", shown.state().simulate())
+
+
+@in_a_browser
+def test_spikes_are_placed_moved_and_taken_by_the_keyboard(opened):
     shown = opened(Membrane(), viewport={"width": 1000, "height": 1400})
-    strip = shown.page.get_by_role("slider", name="Time cursor on the input")
+    strip, begun = input_spikes(shown).row, Membrane().spikes
     strip.focus()
     for key in ("End", "ArrowLeft", " "):
         strip.press(key)
-    assert shown.state().spikes == [*Membrane().spikes, 118]
+    assert shown.state().spikes == [*begun, 118]
     assert strip.get_attribute("aria-valuetext") == "step 118, an input spike"
+    for key in ("Shift+PageDown", "Shift+ArrowLeft", "Shift+ArrowLeft"):
+        strip.press(key)
+    assert shown.state().spikes == [*begun, 107]  # and not into the volley that ends at 106
     strip.press("Enter")
-    assert shown.state().spikes == Membrane().spikes
-
-    box = strip.bounding_box()
-    strip.click(position={"x": box["width"] / 2, "y": 40})
-    shown.settle()
-    placed = set(shown.state().spikes) ^ set(Membrane().spikes)
-    assert len(placed) == 1
+    assert shown.state().spikes == begun
     agrees(shown, "exact", shown.state().simulate())
-    strip.click(position={"x": box["width"] / 2, "y": 40})
-    assert shown.state().spikes == Membrane().spikes
+
+
+@in_a_browser
+@pytest.mark.parametrize("keys", ["Control+z", "Meta+z", None])
+@pytest.mark.parametrize("kind", [Membrane, Credit])
+def test_what_a_hand_did_can_be_undone(kind, keys, opened):
+    """If this fails, a slip costs the reader what was placed before it."""
+    shown = opened(kind(), viewport={"width": 1000, "height": 900})
+    strip = input_spikes(shown) if kind is Membrane else Strip(shown, "Time cursor on the errors", 1, 211)
+    button = shown.page.get_by_role("button", name="undo")
+    assert button.get_attribute("aria-disabled") == "true"
+    states = [shown.state().parameters()]
+
+    def after(action):
+        action()
+        states.append(shown.state().parameters())
+        assert states[-1] != states[-2]
+
+    after(lambda: strip.click(100))
+    after(lambda: strip.drag(100, 95))
+    after(lambda: strip.row.press(" "))
+    if kind is Membrane:
+        after(lambda: shown.page.get_by_role("button", name="clear the input").click())
+        shown.page.get_by_label("input", exact=True).select_option("current")
+        states = [{**state, "input": "current"} for state in states]
+        after(lambda: strip.drag(20, 40, 60))
+        after(lambda: strip.row.press("ArrowUp"))
+        after(lambda: shown.page.get_by_role("button", name="clear the input").click())
+    else:
+        after(lambda: shown.page.get_by_role("button", name="three errors").click())
+    assert button.get_attribute("aria-disabled") == "false"
+    for state in states[-2::-1]:
+        strip.row.press(keys) if keys else button.press("Enter")
+        assert shown.state().parameters() == state
+    assert button.get_attribute("aria-disabled") == "true"
+    button.press("Enter")
+    assert shown.state().parameters() == states[0]
 
 
 @in_a_browser
@@ -556,7 +733,7 @@ def test_controls_change_who_is_blamed(opened):
     shown.page.get_by_role("button", name="start again").press("Enter")
     shown.page.get_by_role("button", name="integrator").press("Enter")
     assert (credit_agrees(shown).leak, shown.state().weight) == (0, 0.099)
-    assert "shared by 11.0 of 34 input spikes" in shown.summary()
+    assert "input spikes that share the credit is 11.0 of 34" in shown.summary()
     shown.page.get_by_role("button", name="three errors").press("Enter")
     assert credit_agrees(shown).errors == [30, 50, 65]
 
@@ -575,22 +752,14 @@ def test_errors_are_placed_dragged_and_taken_by_key_and_by_hand(opened):
     assert credit_agrees(shown).errors == [130, 132, 201]
 
     shown.page.get_by_role("button", name="one error").press("Enter")
-    box = strip.bounding_box()
-
-    def place_of(step):
-        return box["x"] + 34 + (step - 0.5) / 211 * (box["width"] - 44), box["y"] + 45
-
-    mouse = shown.page.mouse
-    mouse.move(*place_of(132))
-    mouse.down()
-    mouse.move(*place_of(100), steps=4)
-    mouse.move(*place_of(60), steps=4)
-    mouse.up()
+    hands = Strip(shown, "Time cursor on the errors", 1, 211)
+    hands.drag(132, 100, 60)
     assert credit_agrees(shown).errors == [60]
-    mouse.click(*place_of(20))
-    assert credit_agrees(shown).errors == [20, 60]
-    mouse.click(*place_of(61))  # close to it is meant for it
-    mouse.click(*place_of(20))
+    hands.click(20)
+    hands.click(61)
+    assert credit_agrees(shown).errors == [20, 60, 61]
+    for step in (61, 60, 20):
+        hands.click(step)
     assert credit_agrees(shown).errors == []
     assert "No input spike gets any credit" in shown.summary()
 
@@ -599,7 +768,7 @@ def test_errors_are_placed_dragged_and_taken_by_key_and_by_hand(opened):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
 def test_it_fits_a_phone_and_both_themes(kind, theme, opened):
-    shown = opened(kind(), viewport={"width": 360, "height": 800}, color_scheme=theme, has_touch=True)
+    shown = opened(made(kind), viewport={"width": 360, "height": 800}, color_scheme=theme, has_touch=True)
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert not shown.page.locator("img.lif-figure").is_visible()
     # Ink that a reader sees: more than a few pixels far from the ground, in light and dark. (A picture is what it is.)
@@ -622,11 +791,11 @@ def test_it_fits_a_phone_and_both_themes(kind, theme, opened):
 @in_a_browser
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
 def test_print_and_a_page_without_programs_have_a_picture(kind, opened):
-    shown = opened(kind())
+    shown = opened(made(kind))
     shown.page.emulate_media(media="print")
     assert shown.page.locator("img.lif-figure").is_visible()
     assert not shown.page.locator(".lif-stage").is_visible()
-    still = opened(kind(), java_script_enabled=False)
+    still = opened(made(kind), java_script_enabled=False)
     assert still.page.locator("img.lif-figure").is_visible()
     assert len(still.page.locator("img.lif-figure").get_attribute("alt")) > 80
 
@@ -634,9 +803,13 @@ def test_print_and_a_page_without_programs_have_a_picture(kind, opened):
 @in_a_browser
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
 def test_the_widget_module_draws_follows_its_model_and_cleans_up(kind, opened):
-    shown = opened(kind())
+    widget = made(kind)
+    name, (low, _, step) = next(iter(widget._bounds.items()))
+    moved = low + 2 * step
+    assert getattr(widget, name) != moved
+    shown = opened(widget)
     found = shown.page.evaluate(
-        """async ([source, values]) => {
+        """async ([source, values, name, moved]) => {
             const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
             const listeners = new Map();
             const model = {
@@ -649,40 +822,33 @@ def test_the_widget_module_draws_follows_its_model_and_cleans_up(kind, opened):
             const el = document.createElement("div");
             document.body.append(el);
             const cleanup = module.default.render({ model, el });
-            model.set("leak", 0.2); // as Python would
+            model.set(name, moved); // as Python would
             await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-            const seen = [el.querySelector(".lif-stage").parameters.leak, el.querySelector("input[name=leak]").value];
+            const slider = el.querySelector(`input[name=${name}]`);
+            const seen = [el.querySelector(".lif-stage").parameters[name], Number(slider.value)];
             cleanup();
             return [...seen, el.childElementCount, [...listeners.values()].flat().length];
         }""",
-        [kind._esm, kind().values()],
+        [kind._esm, widget.values(), name, moved],
     )
-    assert found == [0.2, "0.2", 0, 0]
+    assert found == [moved, moved, 0, 0]
 
 
 @in_a_browser
 @pytest.mark.parametrize("kind", ILLUSTRATIONS)
 def test_a_move_of_a_slider_is_drawn_in_the_next_picture(kind, opened, record_property):
     """The time it takes is reported here; the bound on it is `benchmarks/illustrations.py`'s."""
-    shown = opened(kind(), viewport={"width": 1000, "height": 1400})
+    shown = opened(made(kind), viewport={"width": 1000, "height": 1400})
     milliseconds = shown.page.evaluate(MOVE_A_SLIDER, MOVES)
-    drawn_with, shown_on_slider = shown.page.evaluate("""[
-        document.querySelector(".lif-stage").parameters.leak,
-        Number(document.querySelector("input[name=leak]").value),
-    ]""")
+    drawn_with, shown_on_slider = shown.page.evaluate("""() => {
+        const slider = document.querySelector("input[name=leak]") ?? document.querySelector("input[type=range]");
+        return [document.querySelector(".lif-stage").parameters[slider.name], Number(slider.value)];
+    }""")
     record_property("median_milliseconds", statistics.median(milliseconds))
     assert drawn_with == pytest.approx(shown_on_slider) and len(milliseconds) == MOVES
 
 
 # --- the episode that chapter 23 plays
-
-EPISODE = {
-    "position": [0.1 * k for k in range(6)],
-    "angle": [0.02, -0.01, 0.0, 0.03, 0.01, -0.02],
-    "push": "010110",
-    "spikes": ["8f00", "0000", "1234", "0c00", "ffff", "0001"],
-    "knocks": [2],
-}
 
 
 @pytest.fixture
@@ -719,35 +885,39 @@ def test_its_page_is_light_and_asks_for_nothing(balance):
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 def test_it_plays_pauses_and_obeys_the_keyboard(opened, balance, motion):
     """Nothing may move by itself; what plays must be stopped by the button that started it, at the end it stops."""
-    long = {name: each * 40 for name, each in EPISODE.items() if name != "knocks"} | {"knocks": [3]}
     shown = opened(
-        Balance(episode=long, decision=1), viewport={"width": 360, "height": 900}, reduced_motion=motion
+        Balance(episode=LONG_EPISODE, decision=1),
+        viewport={"width": 360, "height": 900},
+        reduced_motion=motion,
     )
+    shown.hold_time()
     page = shown.page
 
     def decision():
         shown.settle()
         return page.evaluate("document.querySelector('.lif-stage').result.decision")
 
-    page.wait_for_timeout(700)
+    shown.pass_time(700)
     assert decision() == 1
     assert shown.summary().startswith("Cart at 0.10 m, pole at -0.6 degrees; pushed to the right.")
     shown.press("decision", *["ArrowRight"] * 3)
     assert decision() == 4
 
     page.get_by_role("button", name="play").press("Enter")
-    page.wait_for_function("document.querySelector('.lif-stage').result.decision > 5")
+    shown.pass_time(1000)
     page.get_by_role("button", name="pause").press("Space")
     stopped = decision()
-    page.wait_for_timeout(700)
+    assert stopped > 5
+    shown.pass_time(700)
     assert decision() == stopped
 
     shown.press("decision", "End")
     assert decision() == 239
     shown.press("decision", "ArrowLeft")
     page.get_by_role("button", name="play").click()
-    page.wait_for_function("document.querySelector('.lif-stage').result.decision === 239", timeout=5000)
-    page.wait_for_function("!document.querySelector('.lif-stage').result.playing", timeout=5000)
+    shown.pass_time(1200)
+    assert decision() == 239
+    assert not page.evaluate("document.querySelector('.lif-stage').result.playing")
     assert page.get_by_role("button", name="play").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -755,14 +925,104 @@ def test_it_plays_pauses_and_obeys_the_keyboard(opened, balance, motion):
 @in_a_browser
 def test_readers_who_want_less_motion_get_less(opened, balance):
     """Half a second a decision in place of a tenth: if this fails, their setting is ignored."""
-    long = {name: each * 40 for name, each in EPISODE.items() if name != "knocks"} | {"knocks": []}
     seen = {}
     for motion in ("no-preference", "reduce"):
-        shown = opened(Balance(episode=long), reduced_motion=motion)
+        shown = opened(Balance(episode=LONG_EPISODE), reduced_motion=motion)
+        shown.hold_time()
         shown.page.get_by_role("button", name="play").click()
-        shown.page.wait_for_timeout(2600)
+        shown.pass_time(2640)
         seen[motion] = shown.page.evaluate("document.querySelector('.lif-stage').result.decision")
-    assert 0 < seen["reduce"] <= 6 < seen["no-preference"]
+    assert seen == {"no-preference": 26, "reduce": 5}
+
+
+IN_SIGHT = """(wanted) => new Promise((done) => {
+    const watch = new IntersectionObserver((entries) => {
+        if (entries.at(-1).isIntersecting !== wanted) return;
+        watch.disconnect();
+        done();
+    });
+    watch.observe(document.querySelector(".lif-stage"));
+})"""
+
+
+@in_a_browser
+@pytest.mark.parametrize(
+    ("kind", "parameters", "start", "reached"),
+    [
+        (Learning, {"data": "circles"}, "train", "result.epoch"),
+        (Balance, {"episode": LONG_EPISODE}, "play", "result.decision"),
+        (Encoding, {}, "play", "parameters.step"),
+    ],
+)
+def test_what_moves_rests_while_it_is_out_of_sight(kind, parameters, start, reached, opened):
+    """If this fails, it empties the battery of a reader who has read on, and is over before they are back."""
+    shown = opened(kind(**parameters), viewport={"width": 1000, "height": 900})
+    shown.page.evaluate(
+        "document.body.append(Object.assign(document.createElement('div'), {style: 'height: 5000px'}))"
+    )
+    shown.hold_time()
+
+    def now():
+        shown.settle()
+        return shown.page.evaluate(f"document.querySelector('.lif-stage').{reached}")
+
+    def look(away):
+        shown.page.evaluate("(away) => scrollTo(0, away ? document.body.scrollHeight : 0)", away)
+        shown.page.evaluate(IN_SIGHT, not away)
+
+    if kind is Encoding:
+        shown.press("step", "Home")
+    shown.page.get_by_role("button", name=start).first.click()
+    shown.pass_time(600)
+    look(away=True)
+    left = now()
+    assert left > 0
+    shown.pass_time(1000)
+    assert now() == left
+    look(away=False)
+    shown.pass_time(600)
+    assert now() > left
+
+
+@in_a_browser
+@pytest.mark.parametrize("width", [390, COLUMN + 16])
+@pytest.mark.parametrize("kind", ILLUSTRATIONS)
+def test_no_control_jumps_under_the_readers_hand(kind, width, opened):
+    """If this fails, a sentence that gets shorter or longer moves the button that is to be pressed next."""
+    shown = opened(made(kind), viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    where = """[...document.querySelectorAll(".lif-stage :is(input, select, button)")].map((each) =>
+        [each.name || each.textContent, Math.round(each.getBoundingClientRect().y + scrollY)])"""
+    before = shown.page.evaluate(where)
+    controls = shown.page.locator(".lif-stage :is(input, select, button)")
+    for k in range(controls.count()):
+        control = controls.nth(k)
+        if not control.is_visible() or control.inner_text() in ("play", "train", "play the steps"):
+            continue
+        if control.evaluate("each => each.tagName === 'SELECT'"):
+            control.evaluate(
+                "(each) => { each.selectedIndex += 1; each.dispatchEvent(new Event('change')); }"
+            )
+        else:
+            control.press("End") if control.get_attribute("type") == "range" else control.press(" ")
+        shown.settle()
+        assert shown.page.evaluate(where) == before, control.evaluate("each => each.outerHTML.slice(0, 100)")
+
+
+@with_javascript
+def test_words_in_a_colour_can_be_read(compute):
+    """A contrast of 4.5 to 1, light and dark: if this fails, names and numbers in a colour are too pale for many."""
+    palettes = compute(illustration.bundle("drawing") + "function answer() { return PALETTES; }", None)
+
+    def luminance(colour):
+        channels = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+    assert set(palettes) == {"light", "dark"}
+    for theme, ground in {"light": "#ffffff", "dark": "#14181e"}.items():
+        for name, colour in palettes[theme].items():
+            low, high = sorted([luminance(colour), luminance(ground)])
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (theme, name)
 
 
 def test_what_is_fixed_survives_as_json(balance):

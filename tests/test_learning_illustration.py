@@ -13,7 +13,7 @@ from autodiff import value_and_gradients
 from lif.illustrations import Learning, illustration
 from lif.illustrations.chance import uniforms
 from lif.illustrations.learning import Network
-from test_illustrations import browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
+from test_illustrations import COLUMN, browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
 
 ANSWER = """
 function answer(cases) {
@@ -353,3 +353,224 @@ def test_it_starts_by_itself_only_where_motion_is_welcome(motion, opened):
         assert epoch_in(shown) == 0 and not shown.state().running
     else:
         shown.page.wait_for_function("document.querySelector('.lif-stage').result.epoch >= 1")
+
+
+IN_SIGHT_TOGETHER = """() => {
+    const box = (all) => {
+        const boxes = all.filter((each) => each.checkVisibility()).map((each) => each.getBoundingClientRect());
+        return [Math.min(...boxes.map(({ top }) => top)), Math.max(...boxes.map(({ bottom }) => bottom)), boxes.length];
+    };
+    const within = (where, what) => [...where.querySelectorAll(what)];
+    const stage = document.querySelector(".lif-stage");
+    const groups = within(stage, "[role=group]");
+    const curves = within(stage, "canvas[aria-label*='over epochs']");
+    return {
+        all: box([...groups.flatMap((group) => within(group, "canvas, input, select")), ...curves]),
+        runs: groups.map((group) => box(within(group, "canvas, input, select"))),
+    };
+}"""
+
+
+@in_a_browser
+@pytest.mark.parametrize("width", [COLUMN + 16, 390])
+def test_a_slider_and_what_it_changes_are_in_sight_together(width, opened):
+    """If this fails, the learning rate is turned blindly, and the map is scrolled back to afterwards."""
+    shown = opened(Learning(surrogate="sigmoid"), viewport={"width": width, "height": 844})
+    shown.settle()
+    found = shown.page.evaluate(IN_SIGHT_TOGETHER)
+    top, bottom, number = found["all"]
+    assert number == 2 * (1 + 6) + 2
+    if width > 390:
+        assert bottom - top <= 700
+    for top, bottom, number in found["runs"]:
+        assert number == 7 and bottom - top <= 560  # a phone shows some 650 pixels between its bars
+
+
+def counted(net, x):
+    """How many hidden neurons are silent, and how many saturated, from the spikes."""
+    _, _, spikes = net.forward(x)
+    fires, always = spikes.any(axis=1), spikes.all(axis=1)
+    silent = ~fires.any(axis=0)
+    return int(silent.sum()), int(np.sum(~silent & (always.sum(axis=0) > fires.sum(axis=0) / 2)))
+
+
+def train_in(shown, epochs):
+    button = shown.page.get_by_role("button", name="one epoch")
+    for _ in range(epochs):
+        button.click()
+
+
+@in_a_browser
+def test_the_exercise_on_silence_is_told_what_is_missing(opened):
+    """If this fails, the page says that both are learning while one of them cannot."""
+    shown = opened(Learning(), **DESK)
+    for name in ("leak λ", "leak λ, run B"):
+        shown.press(name, "End")
+    shown.page.get_by_label("surrogate, run B", exact=True).select_option("triangle")
+    train_in(shown, 3)
+    state = shown.state()
+    assert (state.leak, state.leak_b, state.surrogate, state.surrogate_b) == (
+        0.9,
+        0.9,
+        "constant",
+        "triangle",
+    )
+    training, _, _ = state.task()
+    _, networks = state.train(3)
+    kernel, bias, *_ = networks["B"].gradient(*training)
+    assert counted(networks["B"], training[0])[0] == 20 and not kernel.any() and not bias.any()
+    silent, saturated = counted(networks["A"], training[0])
+    assert 0 < silent < 20
+    said = shown.summary()
+    assert (
+        "B: none of its 20 neurons spikes for any training point, so the triangle passes no gradient." in said
+    )
+    assert f"A: {silent} of 20 neurons are silent for all training points." in said
+    assert (f"A: {saturated} of 20 neurons" in said) == (saturated > 0)
+    assert "A is " in said and " points ahead." in said
+    train_in(shown, 31)
+    assert "B is on a plateau" in shown.summary()
+    # Lower its sharpness, and a gradient arrives.
+    shown.press("sharpness β, run B", "Home")
+    train_in(shown, 1)
+    assert "so the triangle passes no gradient" not in shown.summary()
+
+
+@in_a_browser
+def test_a_run_that_diverges_is_said_to(opened):
+    rule = {"learning_rate": 0.1, "steps": 50, "leak": 0}
+    shown = opened(Learning(**rule), **DESK)
+    assert "diverged" not in shown.summary()
+    said = []
+    for _ in range(16):
+        train_in(shown, 1)
+        said.append("A diverged: its loss has risen from" in shown.summary())
+    loss = shown.state().train(16)[0]["A"][:, 0]
+    expected = [
+        now > 1.2 * np.log(3) and min(loss[: k + 2]) < 0.8 * np.log(3) for k, now in enumerate(loss[1:])
+    ]
+    assert said == expected and any(said)
+    training, _, _ = shown.state().task()
+    assert (
+        f"A: {counted(shown.state().train(16)[1]['A'], training[0])[0]} of 20 neurons are silent"
+        in shown.summary()
+    )
+
+
+STATES = {
+    "well": ({}, []),
+    "dead": (
+        {"silent": 20, "passes": False},
+        ["B: none of its 20 neurons spikes for any training point, so the sigmoid passes no gradient."],
+    ),
+    "silent": (
+        {"silent": 20},
+        ["B: none of its 20 neurons spikes for any training point; the sigmoid still passes a gradient."],
+    ),
+    "one": (
+        {"silent": 1, "hidden": 1},
+        ["B: its only neuron spikes for no training point; the sigmoid still passes a gradient."],
+    ),
+    "some": ({"silent": 12}, ["B: 12 of 20 neurons are silent for all training points."]),
+    "saturated": (
+        {"saturated": 1},
+        ["B: 1 of 20 neurons is saturated; for most points it spikes at every step or not at all."],
+    ),
+    "diverged": (
+        {"loss": [1, 0.5, 3]},
+        ["B diverged: its loss has risen from 0.50 to 3.0, and equal probabilities would give 1.1."],
+    ),
+    "not yet": ({"loss": [3, 2.5]}, []),
+    "infinite": (
+        {"loss": [1, None]},
+        ["B diverged: its loss has become infinite, and equal probabilities would give 1.1."],
+    ),
+    "plateau": (
+        {"loss": [1] + [0.5] * 31},
+        ["B is on a plateau: its loss has fallen by less than 2 % in 30 epochs."],
+    ),
+    "slow": ({"loss": [0.99**k for k in range(60)]}, []),
+    "both": (
+        {"silent": 2, "loss": [0.5] * 40},
+        [
+            "B: 2 of 20 neurons are silent for all training points.",
+            "B is on a plateau: its loss has fallen by less than 2 % in 30 epochs.",
+        ],
+    ),
+}
+
+
+@with_javascript
+@pytest.mark.parametrize("name", STATES)
+def test_each_state_of_a_run_is_put_into_words(name, compute):
+    given, expected = STATES[name]
+    state = {
+        "silent": 0,
+        "saturated": 0,
+        "hidden": 20,
+        "passes": True,
+        "guess": np.log(3),
+        "surrogate": "sigmoid",
+        **given,
+    }
+    state["history"] = [{"loss": loss} for loss in state.pop("loss", [1, 0.5])]
+    script = """function answer(state) {
+        for (const each of state.history) each.loss ??= NaN;
+        return troubles("B", state).map(({ text }) => text);
+    }"""
+    assert compute(illustration.bundle("status") + script, state) == expected
+
+
+@with_javascript
+@pytest.mark.parametrize(
+    ("accuracies", "said"),
+    [
+        ((0.93, 0.9), "A is 3 points ahead."),
+        ((0.5, 0.97), "B is 47 points ahead."),
+        ((0.9, 0.913), "A and B are level."),
+    ],
+)
+def test_who_is_ahead_is_put_into_words(accuracies, said, compute):
+    script = "function answer(accuracies) { return leader(...accuracies).text; }"
+    assert compute(illustration.bundle("status") + script, accuracies) == said
+
+
+@in_a_browser
+def test_a_screen_reader_hears_what_happens_and_not_every_number(opened):
+    """If this fails, whoever listens to the page hears numbers without end while it trains."""
+    shown = opened(Learning(data="circles", leak=0.9, leak_b=0.9, surrogate_b="triangle"), **DESK)
+    shown.page.evaluate("""() => {
+        window.heard = [];
+        const listen = new MutationObserver(() => {
+            const live = [...document.querySelectorAll(".lif-stage [aria-live=polite]")];
+            heard.push(live.map((each) => each.textContent).filter(Boolean).join(" "));
+        });
+        const changes = { subtree: true, childList: true, characterData: true, attributes: true };
+        listen.observe(document.querySelector(".lif-stage"), changes);
+    }""")
+    shown.hold_time()
+    shown.page.get_by_role("button", name="train").click()
+    for _ in range(6):
+        shown.pass_time(1000)
+    heard = shown.page.evaluate("heard.filter((words, k) => words !== heard[k - 1])")
+    assert epoch_in(shown) > 30
+    assert len([words for words in heard if words.startswith("Training")]) <= 2
+    assert "none of its 20 neurons spikes" in heard[-1] and " of new points right" not in heard[-1]
+    shown.page.get_by_role("button", name="pause").click()
+    shown.settle()
+    heard = shown.page.evaluate("heard")[-1]
+    assert heard.startswith("After ") and heard == shown.summary()
+
+
+@with_javascript
+def test_the_axes_include_the_first_values_and_the_last(compute):
+    """If this fails, a curve begins outside its axes."""
+    script = """function answer(cases) {
+        return cases.map(([low, high]) => [lossAxis(low, high), accuracyAxis(100 * low)]);
+    }"""
+    cases = [[0.24, 1.165], [0.002, 1.1], [0.5, 8.0], [0, 0.05], [1e-6, 2e-5], [0.41, 900]]
+    for (low, high), (loss, accuracy) in zip(
+        cases, compute(illustration.bundle("learning") + script, cases), strict=True
+    ):
+        assert loss[0] <= max(low, 1e-4) and loss[-1] >= high and loss[0] <= 0.1
+        assert accuracy[0] <= 100 * low and accuracy[0] <= 40 and accuracy[-1] == 100
