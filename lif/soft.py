@@ -377,7 +377,7 @@ class SoftAdaptiveLIF(SoftLIF):
         # The left side rises with u, so u lies between j - kappa r(j) and j.
         low, high = current - self.adaptation * _rate_and_slope(current, *curve)[0], current
         for _ in range(30):
-            middle = 0.5 * (low + high)
+            middle = 0.5 * low + 0.5 * high  # half of the sum would overflow
             is_low = middle + self.adaptation * _rate_and_slope(middle, *curve)[0] < current
             low, high = ops.where(is_low, middle, low), ops.where(is_low, high, middle)
         return high
