@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 from keras import ops
 
 Tensor: TypeAlias = Any  # a tensor of whichever backend Keras runs on
@@ -317,7 +318,13 @@ def custom_gradient(function: Callable, *tensors: Tensor) -> tuple[Tensor, ...]:
 
         def with_tuple_cotangent(*tensors):
             outputs, backward = function(*tensors)
-            return outputs, lambda gradients: backward(*gradients)
+            nothing = [None if _is_floating(x) else np.zeros(x.shape, jax.dtypes.float0) for x in tensors]
+
+            def with_nothing_for_integers(gradients):
+                found = zip(backward(*gradients), nothing, strict=True)
+                return tuple(g if none is None else none for g, none in found)
+
+            return outputs, with_nothing_for_integers
 
         return jax.custom_gradient(with_tuple_cotangent)(*tensors)
     if BACKEND == "torch" and not exported_to():  # a file has no backward pass
@@ -346,16 +353,35 @@ def _torch_custom_gradient(function, *tensors):
     return Custom.apply(*tensors)
 
 
+def _is_floating(x):
+    return "float" in keras.backend.standardize_dtype(x.dtype)
+
+
 def with_pullback(function: Callable, *tensors: Tensor) -> tuple[tuple[Tensor, ...], Callable]:
     """Outputs of `function(*tensors)`, and the function that takes their gradients back to those of `tensors`.
 
     Args:
         function: Takes tensors, returns a tuple of tensors; differentiated by the backend.
-        *tensors: Tensors of floating-point numbers.
+        *tensors: Tensors. Those of integers, as quantised weights are, have a gradient of zeros.
 
     Returns:
         `(outputs, pullback)`; `pullback(*output_gradients)` is a tuple with one gradient for each of `tensors`.
     """
+
+    def of_floating(*floating):
+        floating = iter(floating)
+        return function(*(next(floating) if _is_floating(x) else x for x in tensors))
+
+    outputs, pullback = _pullback_of_floating(of_floating, *filter(_is_floating, tensors))
+
+    def with_zeros(*gradients):
+        found = iter(pullback(*gradients))
+        return tuple(next(found) if _is_floating(x) else ops.zeros_like(x) for x in tensors)
+
+    return outputs, with_zeros
+
+
+def _pullback_of_floating(function, *tensors):
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
