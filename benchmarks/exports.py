@@ -61,19 +61,22 @@ CASES = {
 }
 
 
-def network(name, steps=None):
-    """The layer of a case as a model for so many steps, `None` for any number."""
-    make, shape = CASES[name]
+def network(names, steps=None):
+    """The layers of some cases side by side, as one model for so many steps, `None` for any number.
+
+    They hear the same input, and the numbers that they answer stand one after the other: an exporter takes seconds to
+    begin, and as long again for a layer.
+    """
     keras.utils.set_random_seed(1)
-    inputs = keras.Input([steps if n is TIME else n for n in shape])
-    return keras.Model(inputs, make()(inputs))
+    inputs = keras.Input([steps if n is TIME else n for n in CASES[names[0]][1]])
+    outputs = [keras.layers.Reshape((-1,))(CASES[name][0]()(inputs)) for name in names]
+    return keras.Model(inputs, keras.layers.Concatenate()(outputs) if len(names) > 1 else outputs[0])
 
 
-def examples(name, steps=STEPS, batch=1):
+def examples(shape, steps=STEPS, batch=1):
     """Inputs below the floor, below the threshold and above it, a step of silence among them."""
-    shape = [batch, *(steps if n is TIME else n for n in CASES[name][1])]
-    x = np.random.default_rng(0).integers(-6, 20, shape) / 16
-    if CASES[name][1] == NUMBERS:
+    x = np.random.default_rng(0).integers(-6, 20, [batch, *(steps if n is TIME else n for n in shape)]) / 16
+    if shape == NUMBERS:
         return np.abs(x).clip(0, 1).astype("float32")
     if steps > 2:
         x[:, 1] = 0
@@ -126,40 +129,58 @@ def litert(model, folder, **options):
     return run
 
 
+CONVERTERS = {"tensorflow": ["tf2onnx"], "jax": ["jax2onnx"], "torch": ["onnxscript"]}
 FORMATS = {"SavedModel": saved_model, "ONNX": onnx, "LiteRT": litert}
 
 
-def agree(name, found, x, expected):
+def agree(name, x, found, expected):
     """Whether a runtime's answer to `x` is Keras': the same spikes, or the same numbers but for rounding."""
     if name == "PoissonEncoder":  # not the same spikes, but as many
-        return set(np.unique(found)) <= {0, 1} and np.allclose(found.mean(1), x, rtol=0, atol=0.08)
+        rates = found.reshape(len(x), -1, *x.shape[1:]).mean(1)
+        return set(np.unique(found)) <= {0, 1} and np.allclose(rates, x, rtol=0, atol=0.08)
     if set(np.unique(expected)) <= {0, 1}:
         return np.array_equal(found, expected)
     return np.allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
-def refusal(format, name, steps=STEPS, declared=True):
-    """`None` if a layer runs in a format as in Keras, else why it does not.
+def refusals(format, names, steps=STEPS, declared=True):
+    """Layer -> `None` if it runs in a format as in Keras, else why it does not.
 
     Args:
-        format, name: Of `FORMATS` and `CASES`.
+        format: Of `FORMATS`.
+        names: Of `CASES`, with inputs of one shape. Where some fail they are tried in two halves.
         steps: Length of the sequence that is shown to both.
         declared: Whether the exporter is told the shape, or is to leave the numbers of examples and steps open.
     """
-    model = network(name, steps if declared else None)
-    x = examples(name, steps, batch=1 if declared else 2)
+    model = network(names, steps if declared else None)
+    x = examples(CASES[names[0]][1], steps, batch=1 if declared else 2)
     options = {"input_signature": [keras.InputSpec("float32", x.shape)]} if declared else {}
     expected = np.array(model(x))
+    stage = ""
     with tempfile.TemporaryDirectory() as folder:
         try:
             run = FORMATS[format](model, folder, **options)
-        except Exception as error:  # whatever an exporter raises
-            return in_short(error)
-        try:
+            stage = "not run: "
             found = run(x)
-        except Exception as error:
-            return "not run: " + in_short(error)
-    return None if agree(name, found, x, expected) else "differs"
+        except Exception as error:  # whatever an exporter or a runtime raises
+            if len(names) == 1:
+                return {names[0]: stage + in_short(error)}
+            half = len(names) // 2
+            parts = names[:half], names[half:]
+            return {k: v for part in parts for k, v in refusals(format, part, steps, declared).items()}
+    ends = np.cumsum([np.prod(CASES[name][0]().compute_output_shape(x.shape)[1:]) for name in names])[:-1]
+    answers = zip(names, np.split(found, ends, 1), np.split(expected, ends, 1), strict=True)
+    return {name: None if agree(name, x, *both) else "differs" for name, *both in answers}
+
+
+def measure(format):
+    """Layer -> what it does for a shape that the exporter is told, and for one that is left open."""
+    rows = {}
+    for shape in (SEQUENCE, PICTURES, NUMBERS):
+        names = [name for name in CASES if CASES[name][1] == shape]
+        known, unknown = (refusals(format, names, declared=declared) for declared in (True, False))
+        rows |= {name: {"known": known[name], "unknown": unknown[name]} for name in names}
+    return rows
 
 
 def in_short(error):
@@ -170,27 +191,15 @@ def in_short(error):
 
 
 def main():
-    """Goes on where an earlier call on this backend, with the same versions, stopped."""
     backend = keras.backend.backend()
+    packages = ["keras", backend, "tensorflow", "onnxruntime", *CONVERTERS[backend]]
+    versions = {name: importlib.metadata.version(name) for name in dict.fromkeys(packages)}
     report = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
-    names = [
-        "keras",
-        backend,
-        "tensorflow",
-        "onnxruntime",
-        {"tensorflow": "tf2onnx", "jax": "jax2onnx"}.get(backend),
-    ]
-    versions = {name: importlib.metadata.version(name) for name in dict.fromkeys(names) if name}
-    if report.get(backend, {}).get("versions") != versions:
-        report[backend] = {"versions": versions, "formats": {format: {} for format in FORMATS}}
-    for format, found in report[backend]["formats"].items():
-        for name in (name for name in CASES if name not in found):
-            found[name] = {
-                "known": refusal(format, name, STEPS),
-                "unknown": refusal(format, name, None, None),
-            }
-            print(format, name, found[name], flush=True)
-            OUT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    report[backend] = {"versions": versions, "formats": {}}
+    for format in FORMATS:
+        report[backend]["formats"][format] = measure(format)
+        print(format, json.dumps(report[backend]["formats"][format], indent=1), flush=True)
+    OUT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ What is exported, and how the answers are compared, is `benchmarks/exports.py`, 
 """
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -20,35 +21,24 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf
 
 RECORDED = json.loads(exports.OUT.read_text(encoding="utf-8"))
-LOOPS = ["LIF", "LIF behind Masking", "RecurrentLIF", "CoarseLIF", "LeakyIntegrator", "Recompute"]
 
 
-@pytest.mark.parametrize("name", exports.CASES)
 @pytest.mark.parametrize("format", exports.FORMATS)
-def test_each_layer_answers_elsewhere_as_the_table_says(format, name):
+def test_each_layer_answers_elsewhere_as_the_table_says(format):
     """If this fails, a file that was exported is refused by its runtime or answers otherwise, or the page is wrong."""
-    found = exports.refusal(format, name)
-    recorded = RECORDED["tensorflow"]["formats"][format][name]["known"]
-    assert (found is None) == (recorded is None), found
-    assert found is None or not found.startswith(("differs", "not run"))
-
-
-@pytest.mark.parametrize("name", LOOPS)
-@pytest.mark.parametrize("format", exports.FORMATS)
-def test_neurons_with_any_number_of_steps_are_exported_or_refused(format, name):
-    """If this fails, someone has a file that no runtime takes, and learns of it on the device."""
-    found = exports.refusal(format, name, declared=False)
-    recorded = RECORDED["tensorflow"]["formats"][format][name]["unknown"]
-    assert (found is None) == (recorded is None), found
-    assert found is None or "give all of the input's shape" in found
+    found, recorded = exports.measure(format), RECORDED["tensorflow"]["formats"][format]
+    for name, row in found.items():
+        for shape, reason in row.items():
+            assert (reason is None) == (recorded[name][shape] is None), (name, shape, reason)
+            assert reason is None or not reason.startswith(("differs", "not run")), (name, shape, reason)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 13, 400])
 @pytest.mark.parametrize("format", ["ONNX", "LiteRT"])
 def test_any_known_number_of_steps_is_exported(format, steps):
     """If this fails, networks for an even number of steps, or for one, cannot leave."""
-    assert exports.refusal(format, "LIF", steps) is None
-    assert np.any(lif.LIF(0.1)(exports.examples("LIF", steps)))
+    assert exports.refusals(format, ["LIF"], steps) == {"LIF": None}
+    assert np.any(lif.LIF(0.1)(exports.examples(exports.SEQUENCE, steps)))
 
 
 @pytest.mark.parametrize("format", ["ONNX", "LiteRT"])
@@ -70,7 +60,7 @@ def test_training_keeps_its_fast_operations(tmp_path):
         graph = function.get_concrete_function(tf.TensorSpec((1, 8, 6))).graph.as_graph_def()
         return {node.op for part in (graph, *graph.library.function) for node in _nodes(part)}
 
-    model = exports.network("LIF", 8)
+    model = exports.network(["LIF"], 8)
     assert "ReluGrad" in operations(tf.function(model))
     asked = []
 
@@ -98,13 +88,17 @@ def _nodes(part):
 
 def test_the_page_shows_what_was_measured():
     """If this fails, a layer is missing from the table, or a cell says what nobody measured."""
-    table = page.table().splitlines()
-    assert [line.split("`")[1] for line in table if line.startswith("| `")] == list(exports.CASES)
-    results = [
-        cell for found in RECORDED.values() for rows in found["formats"].values() for cell in rows.values()
-    ]
-    cells = [cell.strip() for line in table if line.startswith("| `") for cell in line.split("|")[2:-1]]
-    assert (
-        cells.count("no") == sum(cell["known"] is not None for cell in results) < len(cells) == len(results)
-    )
-    assert cells.count("any shape") == sum(cell["known"] is cell["unknown"] is None for cell in results)
+    table = page.table()
+    assert re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE) == list(exports.CASES)
+    for backend_found in RECORDED.values():
+        for rows in backend_found["formats"].values():
+            assert list(rows) == list(exports.CASES)
+            reasons = {row["known"] for row in rows.values()} - {None}
+            assert all(reason in table and not reason.startswith("differs") for reason in reasons)
+    head, rule, *lines = table.split("\n\n")[0].splitlines()
+    assert "ONNX, TensorFlow" in head and len(lines) == len(exports.CASES)
+    column = [name.strip() for name in head.split("|")].index("ONNX, TensorFlow")
+    rows = RECORDED["tensorflow"]["formats"]["ONNX"]
+    for line, row in zip(lines, rows.values(), strict=True):
+        expected = "no" if row["known"] else "fixed shape" if row["unknown"] else "any shape"
+        assert line.split("|")[column].strip() == expected

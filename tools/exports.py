@@ -8,35 +8,40 @@ NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
 def table():
-    """A row for each layer, a column for each format and backend; behind it why the rest cannot be had."""
-    found = json.loads((ROOT / "benchmarks" / "exports.json").read_text(encoding="utf-8"))
-    formats = list(found["tensorflow"]["formats"])
-    columns = [(format, backend) for format in formats for backend in NAMES if backend in found]
-    rows = [
-        "| layer | " + " | ".join(f"{format}, {NAMES[backend]}" for format, backend in columns) + " |",
-        "|---" * (1 + len(columns)) + "|",
-    ]
-    reasons = {}  # of a format on a backend, in the words of its exporter: the layers
-    for layer in found["tensorflow"]["formats"][formats[0]]:
-        cells = []
-        for format, backend in columns:
-            result = found[backend]["formats"][format][layer]
-            cells.append(_cell(result))
-            if result["known"]:
-                reasons.setdefault((format, backend, result["known"]), []).append(layer)
-        rows.append(f"| `{layer}` | " + " | ".join(cells) + " |")
-    lines = [
-        f"- {format}, {NAMES[backend]}, {_listed(layers, len(rows) - 2)}: `{reason}`"
-        for (format, backend, reason), layers in reasons.items()
-    ]
-    return "\n".join([*rows, "", *lines])
+    """A row for each layer, a column for each format and backend that can; below it what cannot be had, and why."""
+    path = ROOT / "benchmarks" / "exports.json"
+    if not path.exists():
+        return "*not recorded yet*"
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    formats = list(measured["tensorflow"]["formats"])
+    results = {
+        f"{format}, {NAMES[backend]}": measured[backend]["formats"][format]
+        for format in formats
+        for backend in NAMES
+        if backend in measured
+    }
+    columns = [column for column, found in results.items() if any(map(can, found.values()))]
+    lines = [f"| layer | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    for layer in results[columns[0]]:
+        lines.append(f"| `{layer}` | {' | '.join(cell(results[column][layer]) for column in columns)} |")
+    lines.append("")
+    for column, found in results.items():
+        reasons = {}
+        for layer, result in found.items():
+            if not can(result):
+                reasons.setdefault(result["known"], []).append(f"`{layer}`")
+        for reason, layers in reasons.items():
+            which = "no layer" if len(layers) == len(found) else f"not {', '.join(layers)}"
+            lines.append(f"- {column}: {which}. `{reason}`")
+    return "\n".join(lines)
 
 
-def _cell(result):
-    if result["known"]:
+def can(result):
+    """Whether a layer runs there as in Keras, at least for a shape that is given."""
+    return result["known"] is None
+
+
+def cell(result):
+    if not can(result):
         return "no"
     return "fixed shape" if result["unknown"] else "any shape"
-
-
-def _listed(layers, count):
-    return "all layers" if len(layers) == count else ", ".join(f"`{layer}`" for layer in layers)
