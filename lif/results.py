@@ -86,7 +86,8 @@ def banner(*datasets: Any) -> None:
     """Says on the page which profile and which data it was built from, and records it as `source`.
 
     A stand-in among the data sets makes `source` "stand-in" and shows a warning: no claim is judged by such a run. The
-    provenance of the recorded full run, where there is one, stands below in a fold.
+    provenance of the recorded full run, where there is one, stands below in a fold. In the book the warning opens the
+    page, and the rest closes it (`tools/render.py`).
 
     Args:
         *datasets: records with a `name` and a `source`; none for a chapter that needs no data.
@@ -101,14 +102,14 @@ def banner(*datasets: Any) -> None:
             f"a full run needs the real data; only a stand-in was found for {', '.join(stand_ins)}"
         )
     _merge({"source": "stand-in" if stand_ins else "real"}, {"data": sources})
-    profile = _running_profile()
-    text = f"Profile: {profile}. Data: {_listed(sources) or 'none needed'}."
     if stand_ins:
         text = (
             f"Stand-in data: the real {', '.join(stand_ins)} data could not be found, so this page was computed on a "
-            f"stand-in. Its numbers say nothing about the real data, and no claim is judged by them. {text}"
+            "stand-in. Its numbers say nothing about the real data, and no claim is judged by them."
         )
-    _display(_box(text, warning=bool(stand_ins)) + _provenance_fold(recorded()), text)
+        _display(_box(text, warning=True), text)
+    text = f"Profile: {_running_profile()}. Data: {_listed(sources) or 'none needed'}."
+    _display(_box(text, warning=False) + _provenance_fold(recorded()), text)
 
 
 def this_build(*datasets: Any) -> str:
@@ -145,10 +146,15 @@ def figure(fig: Any, alt: str) -> None:
     sys.modules["matplotlib.pyplot"].close(fig)
     data = base64.b64encode(svg.getvalue()).decode("ascii")
     source = f"data:image/svg+xml;base64,{data}"
-    # The box to tick is for the book on a phone, whose style sheet shows it; elsewhere it stays hidden.
+    kind = (
+        "lif-figure" if b"<image" in svg.getvalue() else "lif-figure lif-lines"
+    )  # a photograph, or lines only
+    # A tap on the picture ticks the box. Both are for the book on a phone, whose style sheet shows the box and
+    # enlarges; elsewhere it stays hidden and a tick changes nothing.
     _display(
-        f'<div class="lif-sheet"><div><img class="lif-figure" style="max-width:100%" alt="{html.escape(alt)}" '
-        f'src="{source}"></div><label style="display:none"><input type="checkbox"> enlarge</label></div>',
+        f'<label class="lif-sheet"><span><img class="{kind}" style="max-width:100%" alt="{html.escape(alt)}" '
+        f'src="{source}"></span><span style="display:none"><input type="checkbox" aria-label="enlarge the figure"> '
+        "enlarge</span></label>",
         alt,
     )
 

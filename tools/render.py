@@ -9,16 +9,21 @@ import sys
 from importlib.metadata import files
 from pathlib import Path
 
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
 import api
 import chapters
+import citation
 import exports
 import headline
+import preview
 from project import BUILD, ROOT, ledger, page_file, pages, results
 
 STAGE = BUILD / "stage"
 HTML = BUILD / "html"
 KEY = BUILD / "html.key"  # what the HTML was made from
 NOT_RECORDED = "*not recorded yet*"
+DURATION = re.compile(r"(?P<sentence>[^.\n]*<!-- duration -->\.) *(?P<subject>Its? )?")
 
 
 def make(executed):
@@ -54,6 +59,8 @@ def stage(executed):
         path = page_file(page)
         target = STAGE / path.relative_to(ROOT)
         if path in executed:
+            text = executed[path].cells[0].source
+            arrange(executed[path])
             for cell in executed[path].cells:
                 if cell.cell_type == "markdown":
                     cell.source = complete(cell.source, path.stem, recorded, durations)
@@ -61,6 +68,68 @@ def stage(executed):
         else:
             text = complete(path.read_text(encoding="utf-8"), path.stem, recorded, durations)
             results.write(target, with_figures(text, executed))
+        preview.draw(text, STAGE / "assets" / "preview" / f"{path.stem}.png")
+
+
+def arrange(notebook):
+    """Orders a chapter for its page: the text begins at once, and what the machine has to say of itself comes last.
+
+    A file begins with the code that everything after it needs. On the page that code stands right before the first code
+    that follows the first text. How long the chapter takes, and what `banner()` said, go to the end; only a warning of
+    stand-in data goes to the top. The bar over folded code says what is under it.
+    """
+    title, *rest = notebook.cells
+    length = next((n for n, cell in enumerate(rest) if cell.cell_type == "markdown"), len(rest))
+    opening, body = rest[:length], rest[length:]
+    warnings, facts = _taken_banners(notebook.cells)
+    closing = ["## How this page was made"]
+    if found := DURATION.search(title.source):
+        closing.append(found["sentence"].strip())
+        subject = {"It ": "This chapter ", "Its ": "This chapter's "}.get(found["subject"], "")
+        title.source = DURATION.sub(subject, title.source, count=1)
+    first_code = next((n for n, cell in enumerate(body) if cell.cell_type == "code"), len(body))
+    top = [_output_cell("warning", warnings)] if warnings else []
+    end = (
+        [new_markdown_cell("\n\n".join(closing), id="how-made"), _output_cell("made", facts)] if facts else []
+    )
+    notebook.cells = [title, *top, *body[:first_code], *opening, *body[first_code:], *end]
+    for cell in notebook.cells:
+        if "hide-input" in cell.metadata.get("tags", []):
+            _name_fold(cell)
+
+
+def _taken_banners(cells):
+    """Takes what `banner()` displayed out of the cells: the warnings, and the rest."""
+    warnings, facts = [], []
+    for cell in cells:
+        for output in list(cell.get("outputs", [])):
+            markup = output.get("data", {}).get("text/html", "")
+            if 'class="lif-banner"' in markup:
+                (warnings if "<strong>Warning." in markup else facts).append(output)
+                cell.outputs.remove(output)
+    return warnings, facts
+
+
+def _output_cell(name, outputs):
+    return new_code_cell("# said by banner()", id=name, outputs=outputs, metadata={"tags": ["remove-input"]})
+
+
+def _name_fold(cell):
+    """Names the bar over folded code by what the code makes, else by the cell's id, unless the notebook names it."""
+    markup = "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
+    words = "".join(output.get("data", {}).get("text/markdown", "") for output in cell.outputs)
+    made = {
+        "the illustration": "lif-illustration" in markup,
+        "the animation": "lif-animation" in markup,
+        "the figure": "lif-figure" in markup,
+        "the table": "<table" in markup or re.search(r"^\|", words, re.MULTILINE),
+        cell.id.replace("-", " "): not re.fullmatch("[0-9a-f]{8}", cell.id),
+        "the numbers": True,
+    }
+    name = next(name for name, true in made.items() if true)
+    prompts = cell.metadata.setdefault("mystnb", {})
+    prompts.setdefault("code_prompt_show", f"Show code: {name}")
+    prompts.setdefault("code_prompt_hide", prompts["code_prompt_show"].replace("Show", "Hide", 1))
 
 
 def complete(text, stem, recorded, durations):
@@ -82,6 +151,8 @@ def complete(text, stem, recorded, durations):
     )
     text = text.replace("<!-- duration -->", durations.get(stem, ""))
     text = api.with_reference(text)
+    if citation.MARK in text:
+        text = text.replace(citation.MARK, citation.how_to_cite())
     text = text.replace("<!-- headlines -->", headline.table(headline.headlines()))
     text = text.replace("<!-- exports -->", exports.table())
     return text.replace("<!-- durations -->", _duration_table(durations))
@@ -133,7 +204,14 @@ def _sphinx():
     shutil.rmtree(out, ignore_errors=True)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(STAGE), "--path-output", str(out)]
-    done = subprocess.run([*command, "-W", "-n", "--keep-going"], capture_output=True, text=True, cwd=ROOT)
+    tools = str(Path(__file__).parent)  # has Sphinx's extension, sphinx_page.py
+    done = subprocess.run(
+        [*command, "-W", "-n", "--keep-going"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([tools, os.environ.get("PYTHONPATH", "")])},
+    )
     log = done.stdout + done.stderr
     results.write(BUILD / "html.log", log)
     if done.returncode:
