@@ -21,6 +21,7 @@ function fitEquations() {
 function fit() {
   fitEquations();
   markScrollable();
+  document.documentElement.dataset.fitted = "";
 }
 
 window.addEventListener("load", async () => {

@@ -17,8 +17,9 @@ import book
 import chapters
 import execute
 import render
+import sphinx_page
 from chapters import empty
-from project import ROOT
+from project import ROOT, results
 
 RECORDING = (
     "from lif.results import banner, record\n\nbanner()\nrecord(answer=42, twice=[1.0, 3.0])\nprint('seen')"
@@ -372,19 +373,58 @@ def test_only_numbers_that_were_not_recorded_become_words():
     assert render.complete("<!-- duration -->.", "a", {}, {"a": "8 s"}) == "8 s."
 
 
-def test_an_exponent_becomes_a_power_of_ten():
-    """If this fails, the prose has a programmer's 2.6e-13 in it, broken over two lines."""
-    page = '<p>At most <span class="pasted-text">{}</span> mV. <code>1e-3</code></p>'
-    for number, words in {
-        "2.6e-13": "2.6&nbsp;×&nbsp;10<sup>−13</sup>",
-        "3e+05": "3&nbsp;×&nbsp;10<sup>5</sup>",
-        "0e+00": "0",
-        "14.05": "14.05",
-        "yes-1e-2": "yes-1e-2",
-    }.items():
-        assert render.with_whole_numbers(page.format(number)) == page.format(words)
-    spread = '(± <span class="pasted-text">0.6%</span>)'
-    assert render.with_whole_numbers(spread) == spread.replace("± ", "±&nbsp;")
+def test_a_page_begins_with_its_text_and_ends_with_how_it_was_made():
+    """If this fails, a warning of stand-in data is out of sight, or code stands after the code that needs it."""
+    said = [
+        new_output("display_data", data={"text/html": results._box("no real data", warning=True)}),
+        new_output("display_data", data={"text/html": results._box("Profile: quick.", warning=False)}),
+    ]
+    plot = new_output("display_data", data={"text/html": '<img class="lif-figure">'})
+    hidden = {"tags": ["hide-input"]}
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell("# Tiny\n\nRunning this takes: <!-- duration -->. It needs data.", id="title"),
+            new_code_cell("import lif", id="imports", metadata=hidden),
+            new_code_cell("banner(data)", id="data", outputs=[*said]),
+            new_markdown_cell("The idea.", id="idea"),
+            new_markdown_cell("More of it.", id="more"),
+            new_code_cell("plot()", id="figure-one", metadata=hidden, outputs=[plot]),
+            new_markdown_cell("The end.", id="end"),
+        ]
+    )
+    render.arrange(notebook)
+    cells = {cell.id: cell for cell in notebook.cells}
+    order = ["title", "warning", "idea", "more", "imports", "data", "figure-one", "end", "how-made", "made"]
+    assert list(cells) == order
+    assert cells["title"].source == "# Tiny\n\nThis chapter needs data."
+    assert cells["how-made"].source.endswith("Running this takes: <!-- duration -->.")
+    assert (
+        cells["warning"].outputs == said[:1]
+        and cells["made"].outputs == said[1:]
+        and not cells["data"].outputs
+    )
+    bars = {name: cells[name].metadata["mystnb"]["code_prompt_show"] for name in ("imports", "figure-one")}
+    assert bars == {"imports": "Show code: imports", "figure-one": "Show code: the figure"}
+
+
+@pytest.mark.parametrize(
+    "broken, whole",
+    [
+        ("94.60 ± 0.86 % of 3.1e-16 mV", "94.60_±_0.86_% of 3.1_×_10⁻¹⁶_mV"),
+        ("1e+03 points, 5 seeds", "1_×_10³_points, 5 seeds"),
+        ("(± 0.6%), a ± b, 7 s", "(±_0.6%), a ± b, 7_s"),
+        ("0e+00 or 0.0e+00 or 2e5", "0 or 0 or 2e5"),
+    ],
+)
+def test_a_number_keeps_its_spread_power_and_unit_on_its_line(broken, whole):
+    """If this fails, a line of the text ends inside a number."""
+    assert sphinx_page.whole_numbers(broken) == whole.replace("_", "\u00a0")
+
+
+def test_the_rest_of_a_computed_number_stays_with_it():
+    """If this fails, the numbers that a chapter computes break, and those that are typed do not."""
+    assert sphinx_page.whole_numbers(" ± ", after=True) == "\u00a0±\u00a0"
+    assert sphinx_page.whole_numbers(" % of", after=True) == "\u00a0% of"
 
 
 def _wait(condition):

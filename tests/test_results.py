@@ -188,7 +188,9 @@ def test_real_data_get_a_quiet_line(run_file, shown):
 def test_a_stand_in_is_a_warning_and_judges_nothing(run_file, shown):
     results.banner(SimpleNamespace(name="mnist", source="stand-in"))
     assert numbers(run_file)["source"] == "stand-in"
-    assert "Warning" in shown[0][0] and "the real mnist data could not be found" in shown[0][1]
+    warning, facts = shown
+    assert "Warning" in warning[0] and "the real mnist data could not be found" in warning[1]
+    assert facts[1] == "Profile: quick. Data: mnist (stand-in)." and "Warning" not in facts[0]
 
 
 def test_a_full_run_does_not_begin_on_a_stand_in(run_file, monkeypatch):
@@ -218,6 +220,17 @@ def test_a_figure_is_a_described_reproducible_svg_and_is_closed(shown):
     assert 'alt="A line that rises from 0 to &quot;1&quot;."' in shown[0][0]
     svg = base64.b64decode(shown[0][0].split("base64,")[1].split('"')[0])
     assert b"<svg" in svg and b"<dc:date>" not in svg
+
+
+@pytest.mark.parametrize("draw", ["plot", "imshow"])
+def test_a_drawing_of_lines_is_told_from_a_picture(draw, shown):
+    """If this fails, a dark page shows photographs as negatives, or drawings as bright sheets."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    figure, axes = plt.subplots()
+    getattr(axes, draw)([[0, 1], [2, 3]])
+    results.figure(figure, alt="Four numbers.")
+    assert ("lif-lines" in shown[0][0]) == (draw == "plot")
 
 
 def test_a_figure_without_words_is_refused():

@@ -220,25 +220,7 @@ def _sphinx():
         raise SystemExit(
             f"The HTML was not made; the last good one stays. Whole log: _build/html.log\n  {report}"
         )
-    html = out / "_build" / "html"
-    for page in html.rglob("*.html"):
-        results.write(page, with_whole_numbers(page.read_text(encoding="utf-8")))
-    return html
-
-
-def with_whole_numbers(html):
-    """A run's number in the text stays on one line, and `2.6e-13` in it becomes 2.6 × 10 with a raised −13."""
-
-    def written_out(match):
-        digits, exponent = match["digits"], int(match["exponent"])
-        if float(digits) == 0:
-            return match["begin"] + "0</span>"
-        sign = "−" if exponent < 0 else ""
-        return f"{match['begin']}{digits}&nbsp;×&nbsp;10<sup>{sign}{abs(exponent)}</sup></span>"
-
-    number = r'(?P<begin><span class="pasted-text">)(?P<digits>[\d.]+)e(?P<exponent>[+-]\d+)</span>'
-    html = html.replace('(± <span class="pasted-text">', '(±&nbsp;<span class="pasted-text">')
-    return re.sub(number, written_out, html)
+    return out / "_build" / "html"
 
 
 def _put_in_place(new):

@@ -4,9 +4,9 @@ import re
 from html import escape
 from pathlib import Path
 
-import sphinx.search
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode, depart_HideCellInput
+from sphinx.search import IndexBuilder
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 UNITS = r"%|points?\b|[munpk]?s\b|ms\b|[mµ]?V\b|[k]?Hz\b|[npµm]?J\b|[kMG]B\b|KB\b"
@@ -17,9 +17,10 @@ CODE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.
 def setup(app):
     app.add_post_transform(WholeNumbers)
     app.add_node(HideCodeCellNode, override=True, html=(visit_fold, depart_HideCellInput))
+    app.add_node(nodes.entry, override=True, html=(visit_entry, depart_entry))
     app.connect("config-inited", add_templates)
     app.connect("html-page-context", describe)
-    sphinx.search.WordCollector = ProseCollector
+    IndexBuilder._word_collector = without_folds(IndexBuilder._word_collector)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -31,15 +32,15 @@ def whole_numbers(text, after=False):
         after: whether something stands before the text, such as a number that the chapter computed.
     """
     begins = r"(?<=[\d⁰¹²³⁴⁵⁶⁷⁸⁹])" + ("|^" if after else "")
-    text = re.sub(r"(\d)e([+-])0*(\d+)\b", _power, text)
+    text = re.sub(r"\b(\d+(?:\.\d+)?)e([+-])0*(\d+)\b", _power, text)
     text = re.sub(rf"({begins}) ±", "\u00a0±", text)
     text = re.sub(r"± (?=[\d−-]|$)", "±\u00a0", text)
     return re.sub(rf"({begins}) (?={UNITS})", "\u00a0", text)
 
 
 def _power(match):
-    exponent = match[2].replace("+", "") + match[3]
-    return f"{match[1]}\u00a0·\u00a010{exponent.translate(SUPERSCRIPT)}"
+    digits, exponent = match[1], match[2].replace("+", "") + match[3]
+    return "0" if float(digits) == 0 else f"{digits}\u00a0×\u00a010{exponent.translate(SUPERSCRIPT)}"
 
 
 class WholeNumbers(SphinxPostTransform):
@@ -63,13 +64,28 @@ def visit_fold(translator, node):
     )
 
 
-class ProseCollector(sphinx.search.WordCollector):
-    """Collects the words of a page for the search, but not those of code that is folded away."""
+def visit_entry(translator, node):
+    """A cell of a table. An empty corner is no header: a screen reader would announce one without a name."""
+    type(translator).visit_entry(translator, node)
+    if isinstance(node.parent.parent, nodes.thead) and not node.astext():
+        translator.body[-1] = translator.body[-1].replace("<th", "<td", 1)
+        translator.context[-1] = translator.context[-1].replace("th>", "td>")
 
-    def dispatch_visit(self, node):
-        if isinstance(node, HideCodeCellNode):
-            raise nodes.SkipNode
-        super().dispatch_visit(node)
+
+def depart_entry(translator, node):
+    type(translator).depart_entry(translator, node)
+
+
+def without_folds(collect):
+    """The search's collector of words, kept from code that is folded away: nobody looks for an import."""
+
+    def collect_prose(builder, doctree):
+        prose = doctree.deepcopy()
+        for fold in list(prose.findall(HideCodeCellNode)):
+            fold.parent.remove(fold)
+        return collect(builder, prose)
+
+    return collect_prose
 
 
 def add_templates(app, config):
