@@ -87,7 +87,7 @@ def banner(*datasets: Any) -> None:
 
     A stand-in among the data sets makes `source` "stand-in" and shows a warning: no claim is judged by such a run. The
     provenance of the recorded full run, where there is one, stands below in a fold. In the book the warning opens the
-    page, and the rest closes it (`tools/render.py`).
+    page, and the rest closes it (`tools/render.py`). The prose gets the words `this_build`.
 
     Args:
         *datasets: records with a `name` and a `source`; none for a chapter that needs no data.
@@ -102,6 +102,7 @@ def banner(*datasets: Any) -> None:
             f"a full run needs the real data; only a stand-in was found for {', '.join(stand_ins)}"
         )
     _merge({"source": "stand-in" if stand_ins else "real"}, {"data": sources})
+    _glue("this_build", this_build(*datasets))
     if stand_ins:
         text = (
             f"Stand-in data: the real {', '.join(stand_ins)} data could not be found, so this page was computed on a "
