@@ -38,18 +38,18 @@ def recomputed():
 
 # name: (function that makes the layers, shape of an example)
 CASES = {
-    "LIF": (lambda: lif.LIF(0.1), SEQUENCE),
-    'LIF(reset="subtract")': (lambda: lif.LIF(0.1, reset="subtract"), SEQUENCE),
-    'LIF(reset="none")': (lambda: lif.LIF(0.1, reset="none"), SEQUENCE),
-    "LIF(floor=None)": (lambda: lif.LIF(0.1, floor=None), SEQUENCE),
-    "LIF(refractory=2)": (lambda: lif.LIF(0.1, refractory=2), SEQUENCE),
+    "LIF": (lambda: lif.LIF(leak=0.1), SEQUENCE),
+    'LIF(reset="subtract")': (lambda: lif.LIF(leak=0.1, reset="subtract"), SEQUENCE),
+    'LIF(reset="none")': (lambda: lif.LIF(leak=0.1, reset="none"), SEQUENCE),
+    "LIF(floor=None)": (lambda: lif.LIF(leak=0.1, floor=None), SEQUENCE),
+    "LIF(refractory=2)": (lambda: lif.LIF(leak=0.1, refractory=2), SEQUENCE),
     "LIF behind Masking": (
-        lambda: keras.Sequential([keras.layers.Masking(), lif.LIF(0.1, trainable_leak=True)]),
+        lambda: keras.Sequential([keras.layers.Masking(), lif.LIF(leak=0.1, trainable_leak=True)]),
         SEQUENCE,
     ),
-    "RecurrentLIF": (lambda: lif.RecurrentLIF(0.1), SEQUENCE),
+    "RecurrentLIF": (lambda: lif.RecurrentLIF(leak=0.1), SEQUENCE),
     "CoarseLIF": (lambda: lif.CoarseLIF(tau=4.0), SEQUENCE),
-    "LeakyIntegrator": (lambda: lif.LeakyIntegrator(0.1), SEQUENCE),
+    "LeakyIntegrator": (lambda: lif.LeakyIntegrator(leak=0.1), SEQUENCE),
     "Recompute": (recomputed, SEQUENCE),
     "TimeDistributed": (lambda: lif.TimeDistributed(keras.layers.Conv1D(2, 3)), PICTURES),
     "SoftLIF": (lambda: lif.SoftLIF(), NUMBERS),

@@ -38,7 +38,7 @@ def test_each_layer_answers_elsewhere_as_the_table_says(format):
 def test_any_known_number_of_steps_is_exported(format, steps):
     """If this fails, networks for an even number of steps, or for one, cannot leave."""
     assert exports.refusals(format, ["LIF"], steps) == {"LIF": None}
-    assert np.any(lif.LIF(0.1)(exports.examples(exports.SEQUENCE, steps)))
+    assert np.any(lif.LIF(leak=0.1)(exports.examples(exports.SEQUENCE, steps)))
 
 
 @pytest.mark.parametrize("format", ["ONNX", "LiteRT"])

@@ -152,7 +152,7 @@ def test_a_potential_that_meets_the_threshold_fires_in_both_or_in_neither(leak, 
     )  # sums of these are exact
     current[:, 0] = 0.0625
     for threshold in (1.0, 0.75):
-        model = model_of((5,), lif.LIF(leak, threshold, floor=None, name="n"))
+        model = model_of((5,), lif.LIF(leak=leak, threshold=threshold, floor=None, name="n"))
         expected = model.predict(current[None], verbose=0)[0]
         graph = lif.to_nir(model, dt=dt, unit_resistance=unit_resistance)
         written = euler(graph.nodes["n"], current, dt)
@@ -175,7 +175,7 @@ def test_a_potential_that_meets_the_threshold_fires_in_both_or_in_neither(leak, 
 @pytest.mark.parametrize("threshold", [0.7, 1.0, 1e-6, 123456.7])
 def test_a_threshold_survives_any_number_of_journeys(threshold):
     """If this fails, a threshold drifts by a bit with each file, or comes back as another decimal number."""
-    model = model_of((2,), lif.LIF(0.1, threshold, floor=None, name="n"))
+    model = model_of((2,), lif.LIF(leak=0.1, threshold=threshold, floor=None, name="n"))
     for _ in range(3):
         model = lif.from_nir(lif.to_nir(model))
         assert model.get_layer("n").threshold == threshold
@@ -436,7 +436,9 @@ def test_a_network_in_parts_is_written_as_one(tmp_path):
             return x
 
     def part(name):
-        return keras.Sequential([dense(9, name="dense"), lif.LIF(0.1, floor=None, name="hidden")], name=name)
+        return keras.Sequential(
+            [dense(9, name="dense"), lif.LIF(leak=0.1, floor=None, name="hidden")], name=name
+        )
 
     net = Net(part("first"), part("second"), dense(4, name="last"))
     x = RNG.normal(0, 1.5, (3, 40, 6)).astype("float32")
