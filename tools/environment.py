@@ -24,12 +24,17 @@ class Environment:
 
     def refresh(self, content, install):
         """Make it anew by `install(environment)`, unless it was last made of the same `content`, a string."""
-        version = "{}.{}".format(*sys.version_info[:2])
-        if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-            sys.exit(f"This project needs Python 3.11, 3.12 or 3.13; {sys.executable} is {version}.")
-        wanted = f"{hashlib.sha256(content.encode()).hexdigest()} python{version} {ROOT}\n"
-        if self.stamp.exists() and self.stamp.read_text() == wanted:
+        # To the last digit of Python's version: the lock may have other packages for another.
+        version = "{}.{}.{}".format(*sys.version_info)
+        wanted = f"{hashlib.sha256(content.encode()).hexdigest()} python{version} {ascii(str(ROOT))}\n"
+        # Where the Python that it was made with has been removed, it is of no use.
+        if self.python.exists() and self.stamp.exists() and self.stamp.read_bytes() == wanted.encode():
             return
+        if self.folder.is_symlink() or self.folder.exists() and not self.folder.is_dir():
+            kind = f"a link to {os.readlink(self.folder)}" if self.folder.is_symlink() else "a file"
+            sys.exit(
+                f"Set-up empties {self.folder}, which should be a folder and is {kind}: remove it first."
+            )
         started = time.monotonic()
         self.stamp.unlink(missing_ok=True)
         print(
@@ -46,22 +51,19 @@ class Environment:
             check=True,
             stdout=subprocess.PIPE,
         )
-        (Path(os.fsdecode(site.stdout).strip()) / "lif-book.pth").write_text(str(ROOT) + "\n")
+        # In ASCII: Python reads the file in the locale's encoding, and starts no more where that lacks a letter.
+        line = f"import sys; sys.path.append({ascii(str(ROOT))})\n"
+        (Path(os.fsdecode(site.stdout).strip()) / "lif-book.pth").write_text(line)
         self.stamp.write_text(wanted)
         print(f"Set-up done in {time.monotonic() - started:.0f} s", flush=True)
 
     def pip(self, *arguments):
+        # -I and the variables: into this environment, whatever the user has set for others.
         # --no-compile: of gigabytes only what is imported is ever compiled.
-        pip = [
-            self.python,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "--no-input",
-            "install",
-            "--no-compile",
-        ]
-        subprocess.run([*pip, *arguments], check=True)
+        options = ["--disable-pip-version-check", "--no-input", "install", "--no-compile"]
+        elsewhere = {"PIP_USER": "0", "PIP_TARGET": "", "PIP_PREFIX": "", "PIP_ROOT": ""}
+        command = [self.python, "-I", "-m", "pip", *options, *arguments]
+        subprocess.run(command, check=True, env=os.environ | elsewhere)
 
 
 def main():
