@@ -4,11 +4,10 @@
 nothing. `checks` are this project's own tests of its numbers: one outside its band stops the build.
 """
 
-import json
 import math
 from pathlib import Path
 
-from .results import lookup
+from .results import lookup, prose, read
 
 HOLDS = "holds"
 QUALIFIED = "holds with a qualification"
@@ -17,6 +16,7 @@ UNTESTED = "not tested"
 
 _MARKS = {HOLDS: "✓", QUALIFIED: "≈", FAILS: "✗", UNTESTED: "–"}  # told apart without colour
 
+_TEXTS = {"id", "source", "claim", "chapter", "metric", "why", "note"}
 _CLAIM_KEYS = {"id", "source", "claim", "chapter", "metric", "confirm"}
 _CHECK_KEYS = {"chapter", "metric", "quick", "full", "why"}
 
@@ -25,8 +25,9 @@ def load(root):
     """The ledger of a checkout: `{"claims": [...], "checks": [...]}`.
 
     Raises:
-        ValueError: the file or an entry lacks a key or has one too many, a key or an id comes twice, a band is not
-            `[low, high]`, or an interval is not in (0, 1).
+        ValueError: the file is no YAML; it or an entry lacks a key or has one too many, or something else than text
+            where text belongs; a key or an id comes twice; a band is not `[low, high]`; or an interval is not in
+            (0, 1).
         ImportError: PyYAML is missing (`pip install pyyaml`).
     """
     path = Path(root) / "results" / "claims.yml"
@@ -60,19 +61,19 @@ def load(root):
 
 
 def runs(root, profile):
-    """The runs of a checkout at one profile: chapter -> run. The page of claims is none: it measures nothing itself."""
+    """The runs of a checkout at one profile: chapter -> run. The page of claims is none: it measures nothing itself.
+
+    Raises:
+        Damaged: a file does not hold a run.
+    """
     folder = Path(root) / "results" / profile
-    return {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("*.json"))
-        if path.stem != "claims"
-    }
+    return {path.stem: read(path) for path in sorted(folder.glob("*.json")) if path.stem != "claims"}
 
 
 def measured(run, metric):
     """A metric's value in a run, the mean where it was measured for several seeds; None where it was not recorded."""
     entry = lookup(run, metric)
-    return entry["mean"] if isinstance(entry, dict) else entry
+    return prose(entry).get("", entry)
 
 
 def judge(claim, run, profile):
@@ -85,12 +86,19 @@ def judge(claim, run, profile):
         claim: an entry of the ledger.
         run: the chapter's run, or None.
         profile: "quick" or "full", which bands apply.
+
+    Raises:
+        ValueError: what the run recorded is no number.
     """
     ends = _interval(run, claim["metric"], claim["interval"]) if "interval" in claim else ()
     values = [measured(run, claim["metric"]), *ends]
     band = claim["confirm"].get(profile)
     if None in values or band is None or run["numbers"].get("source") != "real":
         return UNTESTED
+    if not all(map(_is_number, values)):
+        raise ValueError(
+            f"{claim['metric']} must be a number, to judge {claim['id']} by. Received: {values[0]!r}"
+        )
     if all(_inside(value, band) for value in values):
         return HOLDS
     qualify = claim.get("qualify", {}).get(profile)
@@ -102,7 +110,7 @@ def _interval(run, metric, confidence):
     from scipy.stats import t  # comes with the book's packages, not with the module's own
 
     entry = lookup(run, metric)
-    if not isinstance(entry, dict) or entry["n"] < 2:
+    if prose(entry).get("_n", 1) < 2:
         return None, None
     half = t.ppf((1 + confidence) / 2, entry["n"] - 1) * entry["sd"] / entry["n"] ** 0.5
     return entry["mean"] - half, entry["mean"] + half
@@ -133,7 +141,11 @@ def violations(ledger, runs, profile):
         value = measured(run, check["metric"])
         if value is None or run["numbers"].get("source") == "stand-in" or check[profile] is None:
             continue
-        if not _inside(value, check[profile]):
+        if not _is_number(value):
+            found.append(
+                f"{check['chapter']}: {check['metric']} must be a number ({profile}). Received: {value!r}"
+            )
+        elif not _inside(value, check[profile]):
             low, high = check[profile]
             found.append(
                 f"{check['chapter']}: {check['metric']} = {value:.6g} ({profile}), "
@@ -236,7 +248,10 @@ def _read_yaml(path):
                 )
             return mapping
 
-    return yaml.load(path.read_text(encoding="utf-8"), Loader)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} must be YAML in UTF-8. Received: {error}") from error
 
 
 def _require(entry, keys, optional):
@@ -248,6 +263,10 @@ def _require(entry, keys, optional):
         raise ValueError(
             f"entry {name} of the ledger lacks {sorted(missing)}, and has unknown {sorted(unknown, key=str)}"
         )
+    for key in sorted(_TEXTS & set(entry)):
+        if not isinstance(entry[key], str):
+            name = entry.get("id", entry["metric"])
+            raise ValueError(f"{key} of {name} must be text, in quotes if need be, received {entry[key]!r}")
 
 
 def _bands(name, bands):

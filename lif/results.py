@@ -16,7 +16,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None
+
 import numpy as np
+
+
+class Damaged(ValueError):
+    """A file does not hold what it should; the message names it."""
 
 
 def record(**numbers: Any) -> dict[str, Any]:
@@ -40,8 +49,9 @@ def record(**numbers: Any) -> dict[str, Any]:
         A dict, name -> what was written.
 
     Raises:
-        ValueError: a number is not finite, nor are mean and sd of a sequence, a sequence is empty, or two keys of a
-            dict are one as strings.
+        ValueError: a number is not finite, nor are mean and sd of a sequence, a sequence is empty, two keys of a
+            dict are one as strings, an entry of an array is masked, or a string or an integer is none that JSON's
+            readers take.
         TypeError: a value is none of the above.
 
     Example:
@@ -69,6 +79,9 @@ def recorded(chapter: str | None = None) -> dict | None:
 
     Returns:
         A dict with the keys `numbers`, `timings` and `provenance`.
+
+    Raises:
+        Damaged: the file does not hold a run.
     """
     running = _running_chapter()
     chapter = chapter or running
@@ -78,7 +91,7 @@ def recorded(chapter: str | None = None) -> dict | None:
     for folder in (here, here.parent, package) if chapter else ():
         path = folder / "results" / "full" / f"{chapter}.json"
         if path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))
+            return read(path)
     return None
 
 
@@ -208,6 +221,10 @@ def whole(path):
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        if error.errno and not error.filename:  # a full disk
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -217,6 +234,50 @@ def write(path, text):
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def alone(path):
+    """Has other processes that want to make the same file wait, where the system can lock files.
+
+    Yields the name of the file that is locked, which stays behind.
+    """
+    path = Path(path)
+    name = path.with_name(path.name + ".lock")
+    with contextlib.ExitStack() as stack:
+        if fcntl:
+            with contextlib.suppress(
+                OSError
+            ):  # a folder that cannot be written is reported by who writes into it
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fcntl.flock(stack.enter_context(open(name, "w")), fcntl.LOCK_EX)
+        yield name
+
+
+def read(path):
+    """The run in a file: a dict with the keys `numbers`, `timings` and `provenance`.
+
+    Raises:
+        Damaged: the file is none of a run.
+        OSError: it cannot be read.
+    """
+    empty = {"numbers": {}, "timings": {}, "provenance": {}}
+    try:
+        run = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_number)
+        received = f"{type(run).__name__} {str(run)[:60]}"
+        if (
+            isinstance(run, dict)
+            and all(isinstance(run.get(part, {}), dict) for part in empty)
+            and "numbers" in run
+        ):
+            return empty | run
+    except ValueError as damage:
+        received = damage
+    raise Damaged(f"{path} must hold a run: numbers, timings and provenance, as JSON. Received: {received}")
+
+
+def _no_number(word):
+    raise ValueError(f"{word}, which is no number")
 
 
 def dumps(run):
@@ -253,15 +314,24 @@ def plain(name: str, value: Any, finite: bool = True) -> Any:
     if isinstance(value, dict):
         if len(set(map(str, value))) < len(value):
             raise ValueError(f"{name} must have keys that differ as strings, received {list(value)}")
-        return {str(key): plain(name, item, finite) for key, item in value.items()}
+        return {plain(name, str(key)): plain(name, item, finite) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(name, item, finite) for item in value]
     if isinstance(value, (np.ndarray, np.generic)):
+        if np.ma.is_masked(value):  # a list would have None there
+            raise ValueError(
+                f"{name} must have no masked entries: fill them or leave them out. Received: {value!r}"
+            )
         return plain(name, value.tolist(), finite)
     if isinstance(value, float) and not math.isfinite(value):
         if finite:
             raise ValueError(f"{name} must be finite, received {value}")
         return {"float": str(float(value))}
+    if isinstance(value, (int, str)):
+        try:
+            str(value).encode()
+        except ValueError as error:  # half of a surrogate pair, or thousands of digits
+            raise ValueError(f"{name} must be what JSON's readers take. Received: {error}") from None
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(value, "__array__"):  # a backend's tensor
@@ -300,11 +370,7 @@ def _merge(entries, provenance=None):
     if not _in_pipeline():
         return
     path = Path(os.environ["LIF_RESULTS"]) / os.environ["LIF_PROFILE"] / f"{os.environ['LIF_CHAPTER']}.json"
-    run = (
-        json.loads(path.read_text(encoding="utf-8"))
-        if path.exists()
-        else {"numbers": {}, "timings": {}, "provenance": {}}
-    )
+    run = read(path) if path.exists() else {"numbers": {}, "timings": {}, "provenance": {}}
     for name, entry in entries.items():
         run["timings" if is_timing(name) else "numbers"][name] = entry
     run["provenance"].update(_environment(), **(provenance or {}))

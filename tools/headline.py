@@ -89,7 +89,7 @@ def headlines():
     found = {}
     for name, (_, chapter, metric) in HEADLINES.items():
         path = RESULTS / "full" / f"{chapter}.json"
-        run = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        run = results.read(path) if path.exists() else None
         entry = results.lookup(run, metric)
         if entry is not None and run["numbers"].get("source") == "real":
             found[name] = {"value": entry["mean"], "sd": entry["sd"], "seeds": entry["n"], "chapter": chapter}
