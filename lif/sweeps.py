@@ -2,13 +2,18 @@
 
 import contextlib
 import copy
+import errno
+import functools
 import hashlib
 import itertools
 import json
+import os
 import re
 import tempfile
+import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .progress import progress
-from .results import dumps, plain, restored, write
+from .results import alone, dumps, plain, restored, write
 
 
 def sweep(
@@ -29,8 +34,10 @@ def sweep(
     """Call `function(**setting)` for every setting of a grid, and keep each result in a file of its own.
 
     A run's file is named after its setting and written whole when the run has ended, by the process that ran it.
-    A sweep that was interrupted goes on where it stopped: what has a file is read and not run again. The file knows
-    the setting, not the function. After a change of the function, take another folder.
+    A sweep that was interrupted goes on where it stopped: what has a file is read and not run again, and two sweeps
+    that use one folder at the same time leave each other's runs alone. The file knows the setting, not the function.
+    After a change of the function, take another folder. A file that does not hold a run of its setting is named in a
+    warning and put aside, and the run is made again.
 
     A run that raises an exception does not stop the others. They are all finished first, then the settings that
     failed are reported; the next call tries only these again. A loss that is NaN or infinite, as of a training that
@@ -61,6 +68,7 @@ def sweep(
             no file.
         ValueError: If the grid holds no setting, a number in it is not finite, or the values of a name are no list;
             or if nothing can be written into `folder`.
+        OSError: If a disk is full: no further run is begun, and those that have a file are kept.
         ImportError: If joblib is not installed (`pip install joblib`).
 
     Example:
@@ -85,9 +93,11 @@ def sweep(
     settings = _settings(grid)
     folder = Path(folder).absolute()  # workers were started elsewhere
     files = [folder / _file_name(setting) for setting in settings]
-    missing = {f: s for s, f in zip(settings, files, strict=True) if not f.exists()}
+    found = {file: _stored(file, setting) for setting, file in zip(settings, files, strict=True)}
+    missing = {file: setting for setting, file in zip(settings, files, strict=True) if not found[file]}
     if missing:
         _check_folder(folder)
+        _put_aside([file for file in missing if file.exists()])
 
     with progress(total=len(settings), initial=len(settings) - len(missing), unit="run") as bar:
 
@@ -104,7 +114,8 @@ def sweep(
             with joblib.parallel_config(backend=backend, n_jobs=jobs):
                 # One run at a time: a worker that dies takes no others with it, and no core waits for a long batch.
                 runs = Parallel(batch_size=1)(
-                    joblib.delayed(_run)(function, setting, file) for file, setting in missing.items()
+                    joblib.delayed(_run)(function, setting, file, os.getpid())
+                    for file, setting in missing.items()
                 )
         except BrokenProcessPool as error:
             left = [_in_words(setting) for file, setting in missing.items() if not file.exists()]
@@ -118,27 +129,73 @@ def sweep(
             failures.append(f"{_in_words(setting)}\n{failure}")
         elif not file.exists():  # the worker's disk is not ours
             write(file, dumps(run))
+        found[file] = run
     if failures:
         raise RuntimeError(
             f"{len(failures)} of {len(settings)} runs failed; the others are kept in {folder}\n"
             + "\n".join(failures)
         )
-    return [
-        (s, restored(f.read_text(encoding="utf-8"))["result"]) for s, f in zip(settings, files, strict=True)
-    ]
+    return [(s, restored(dumps(found[f]["result"]))) for s, f in zip(settings, files, strict=True)]
 
 
-def _run(function, setting, file):
-    """One run, and its file: `(run, None)`, or `(None, what went wrong)`."""
-    start = time.perf_counter()
-    try:
-        result = plain("result", function(**copy.deepcopy(setting)), finite=False)
-        run = {"setting": setting, "result": result, "seconds": time.perf_counter() - start}
-    except (Exception, SystemExit):
-        return None, traceback.format_exc(limit=-3).rstrip()
-    with contextlib.suppress(OSError):  # a machine without that folder: the run is written at home
-        write(file, dumps(run))
+def _run(function, setting, file, home=None):
+    """One run, and its file: `(run, None)`, or `(None, what went wrong)`. `home` is the sweep's process."""
+    if os.getppid() == home:
+        _end_with(home)
+    with alone(file) as lock:
+        try:
+            if run := _stored(file, setting):  # another sweep has made it in the meantime
+                return run, None
+            start = time.perf_counter()
+            result = plain("result", function(**copy.deepcopy(setting)), finite=False)
+            run = {"setting": setting, "result": result, "seconds": time.perf_counter() - start}
+        except (Exception, SystemExit):
+            return None, traceback.format_exc(limit=-3).rstrip()
+        else:
+            _write_if_possible(file, run)
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
     return run, None
+
+
+def _write_if_possible(file, run):
+    try:
+        write(file, dumps(run))
+    except OSError as error:  # a machine without that folder: the run is written at home
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # the next would not be written either
+            raise
+
+
+def _stored(file, setting):
+    """The run in its file; `None` where there is no file, or a damaged one, or one of another setting."""
+    try:
+        run = json.loads(file.read_text(encoding="utf-8"))
+        return run if run["setting"] == setting and "result" in run else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _put_aside(damaged):
+    for file in damaged:
+        warnings.warn(
+            f"{file} does not hold a run of its setting; it is kept as {file.name}.damaged, and the run is made again",
+            stacklevel=3,
+        )
+        with contextlib.suppress(OSError):  # another sweep was quicker
+            os.replace(file, f"{file}.damaged")
+
+
+@functools.cache
+def _end_with(parent):
+    """Has this process end when its parent does: loky's would stay for minutes, with all that they have loaded."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _check_folder(folder):

@@ -1,10 +1,15 @@
 """Sweeps: what a user relies on when runs take hours. Nothing is lost, nothing repeated."""
 
+import errno
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -13,6 +18,7 @@ from joblib._parallel_backends import ThreadingBackend
 
 import lif
 from lif import progress, sweeps
+from project import ROOT
 
 GRID = {"leak": [0.1, 0.5], "seed": [0, 1, 2]}
 
@@ -74,6 +80,123 @@ def test_a_result_that_no_file_can_hold_is_a_failure(tmp_path):
     with pytest.raises(RuntimeError, match="seed=0"):
         lif.sweep(lambda seed: object(), {"seed": [0]}, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "result",
+    ["\ud800", {"\udfff": 1}, 10**5000, np.ma.masked_array([1, 2], [False, True])],
+    ids=["text", "key", "digits", "masked"],
+)
+def test_a_result_that_no_reader_takes_is_a_failure_like_any_other(tmp_path, result):
+    """If this fails, one odd result stops the sweep with an error that names no setting, or is read as another."""
+    with pytest.raises(RuntimeError, match="(?s)1 of 3 runs failed.*seed=1\n.*result must"):
+        lif.sweep(lambda seed: result if seed == 1 else seed, {"seed": range(3)}, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"setting": {"se', b"<html>", b"\xff", b"[1]", b'{"setting": {"seed": 1}}', "another setting"],
+)
+def test_a_damaged_file_is_named_and_its_run_made_again(tmp_path, content):
+    """If this fails, a disk that was full once stops the sweep for ever, without a word of which file it is."""
+    called = []
+
+    def logged(seed):
+        called.append(seed)
+        return -seed
+
+    grid = {"seed": range(4)}
+    expected = lif.sweep(logged, grid, tmp_path)
+    (file,) = tmp_path.glob("seed=1-*")
+    if content == "another setting":
+        content = next(tmp_path.glob("seed=2-*")).read_bytes()
+    file.write_bytes(content)
+    with pytest.warns(UserWarning, match=f"{file.name} does not hold a run of its setting"):
+        assert lif.sweep(logged, grid, tmp_path) == expected
+    assert called == [0, 1, 2, 3, 1]
+    assert file.with_name(f"{file.name}.damaged").read_bytes() == content
+    assert lif.sweep(None, grid, tmp_path) == expected
+
+
+def test_a_full_disk_stops_the_sweep_and_is_named(tmp_path, monkeypatch):
+    """If this fails, a night's runs are made that can no longer be written, and lost."""
+    called = []
+    write_text = Path.write_text
+
+    def until_full(path, *args, **kwargs):
+        if len(called) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_text(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", until_full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*seed=1-\w+.json'"):
+        lif.sweep(lambda seed: called.append(seed), {"seed": range(6)}, tmp_path)
+    assert called == [0, 1]
+    monkeypatch.undo()
+    assert len(lif.sweep(lambda seed: called.append(seed), {"seed": range(6)}, tmp_path)) == 6
+    assert called == [0, 1, 1, 2, 3, 4, 5]
+
+
+def test_two_sweeps_on_one_folder_share_the_runs(tmp_path):
+    """If this fails, a sweep that is started twice does everything twice."""
+    called, found, together = [], [], threading.Barrier(2)
+
+    def logged(seed):
+        called.append(seed)
+        time.sleep(0.1)  # so that the other one comes to it
+        return seed
+
+    def sweep():
+        together.wait()
+        found.append(lif.sweep(logged, {"seed": range(5)}, tmp_path))
+
+    threads = [threading.Thread(target=sweep) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] == found[1] == [({"seed": seed}, seed) for seed in range(5)]
+    assert sorted(called) == list(range(5)) and len(list(tmp_path.iterdir())) == 5
+
+
+ORPHANS = """
+import os, pathlib, sys, time
+from lif.sweeps import sweep
+
+def endless(seed, here):
+    part = pathlib.Path(here, f"{seed}.part")
+    part.write_text(str(os.getpid()))
+    part.rename(pathlib.Path(here, f"{seed}.pid"))
+    while True:
+        time.sleep(1)
+
+sweep(endless, {"seed": range(8), "here": [sys.argv[1]]}, sys.argv[1], jobs=2)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_workers_end_with_the_sweep_that_started_them(tmp_path):
+    """If this fails, what is left of a sweep that was killed computes on, and holds its memory for minutes."""
+    (tmp_path / "lif").mkdir()
+    (tmp_path / "lif" / "__init__.py").write_text("")  # without Keras
+    for name in ("sweeps", "results", "progress"):
+        shutil.copy(ROOT / "lif" / f"{name}.py", tmp_path / "lif")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", ORPHANS, str(tmp_path)], env=environment)
+    try:
+        while len(began := list(tmp_path.glob("*.pid"))) < 2:
+            assert parent.poll() is None
+            time.sleep(0.1)
+    finally:
+        parent.kill()
+        parent.wait()
+    for file in began:
+        with pytest.raises(ProcessLookupError):
+            while True:
+                os.kill(int(file.read_text()), 0)
+                time.sleep(0.1)
+    assert len(list(tmp_path.glob("*.pid"))) == 2
 
 
 def test_a_run_that_diverged_is_kept_as_it_ended(tmp_path):
@@ -183,6 +306,7 @@ def test_values_may_be_any_sequence(tmp_path):
 
 def test_a_bar_appears_only_after_a_while_and_not_in_the_output(tmp_path, monkeypatch, capsys):
     """If this fails, quick calls flicker, slow ones seem to hang, or bars get into what a program prints."""
+    monkeypatch.setattr(progress, "PATIENCE", 3600)  # the machine may be busy
     lif.sweep(noisy, GRID, tmp_path / "quick")
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(progress, "PATIENCE", 0)
