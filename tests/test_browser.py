@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from patience import HANG
 from project import BUILD, pages
 
 HTML = BUILD / "html"
@@ -55,7 +56,7 @@ def browser():
 
     assert BROWSER, "CI must test in a browser, and there is no chromium"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS, timeout=1000 * HANG)
         yield started
         started.close()
 
@@ -73,6 +74,7 @@ def width(request):
 @pytest.mark.parametrize("name", pages())
 def test_a_page_is_whole(name, theme, width, address, browser):
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    context.set_default_timeout(1000 * HANG)
     page = context.new_page()
     troubles = []
     page.on(
@@ -110,6 +112,7 @@ def test_the_list_of_chapters_and_the_contents_of_the_page_open(size, touch, add
     """If this fails, a reader on a phone or a tablet has no list of chapters and cannot jump within a page."""
     context = browser.new_context(viewport={"width": size, "height": 800}, has_touch=touch)
     page = context.new_page()
+    page.set_default_timeout(1000 * HANG)
     page.goto(f"{address}/chapters/01-membrane.html")
 
     def press(name):
@@ -143,6 +146,7 @@ def test_a_figure_can_be_enlarged_on_a_phone(address, browser):
     """If this fails, the letters in the figures cannot be read on a phone, or a figure widens the page."""
     context = browser.new_context(viewport={"width": 360, "height": 800}, has_touch=True)
     page = context.new_page()
+    page.set_default_timeout(1000 * HANG)
     page.goto(f"{address}/chapters/02-gradient.html", wait_until="networkidle")
     sheet = page.locator(".lif-sheet").first
     box, image = sheet.get_by_label("enlarge"), sheet.locator("img")
@@ -210,6 +214,7 @@ def test_the_search_shows_prose(address, browser):
 
 def test_a_page_works_from_the_file_itself(browser):
     page = browser.new_page()
+    page.set_default_timeout(1000 * HANG)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto((HTML / "chapters" / "notation.html").as_uri())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lif
+from patience import HANG
 
 distributed = pytest.importorskip("distributed", reason="clusters need Dask: make backends")
 
@@ -24,7 +25,7 @@ def train(leak, seed):
 def meet(number):
     """One of two runs that wait for each other: done one after the other, the first finds nobody."""
     distributed.Event(f"run {number}").set()
-    return distributed.Event(f"run {1 - number}").wait(60)
+    return distributed.Event(f"run {1 - number}").wait(HANG)
 
 
 def fail_once(number):
@@ -57,10 +58,10 @@ def time_limit():
     """A sweep on a cluster that has lost a run would wait for ever."""
 
     def stop(*_):
-        raise TimeoutError("The cluster did not end its work in two minutes.")
+        raise TimeoutError("The cluster does not end its work.")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(120)
+    signal.alarm(HANG)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

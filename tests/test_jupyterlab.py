@@ -13,10 +13,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from lif.illustrations import Credit, Encoding, Learning, Membrane, Modes
+from patience import HANG
 from project import ROOT
 from test_browser import BROWSER, FLAGS
 
-PATIENCE = 240  # seconds for what takes a few on an idle machine
+PATIENCE = HANG
 # What is seen of each: where its page keeps it, and what it should be.
 SHOWN = {
     Membrane: ("exact.potential", lambda membrane: membrane.simulate()[1]),
@@ -49,7 +50,7 @@ def laboratory(tmp_path, request):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LIF_")}
-    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
     options += ["--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={tmp_path}"]
     with open(tmp_path / "lab.log", "w") as log:
@@ -62,14 +63,14 @@ def laboratory(tmp_path, request):
         yield address
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(HANG)
 
 
 def wait_for(address, server):
-    for _ in range(PATIENCE):
+    for _ in range(HANG):
         assert server.poll() is None, "JupyterLab did not start"
         try:
-            return urllib.request.urlopen(f"{address}/api", timeout=5).close()
+            return urllib.request.urlopen(f"{address}/api", timeout=HANG).close()
         except OSError:
             time.sleep(1)
     raise TimeoutError(address)
@@ -79,9 +80,9 @@ def test_reader_and_python_move_the_same_parameters(laboratory):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS, timeout=1000 * HANG)
         page = browser.new_page(viewport={"width": 1280, "height": 6200})
-        page.set_default_timeout(1000 * PATIENCE)
+        page.set_default_timeout(1000 * HANG)
         page.goto(f"{laboratory}/lab/tree/live.ipynb")
         editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
         page.get_by_text(

@@ -12,6 +12,7 @@ import pytest
 
 import lif
 from lif import plots
+from patience import HANG
 from test_browser import BROWSER, FLAGS
 
 SPIKES = np.array([[1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 1]])  # (time, units)
@@ -163,9 +164,12 @@ def test_an_animation_is_played_paused_and_moved_by_keyboard(tmp_path):
         return [0, 1, 2].map((i) => [...c.getContext("2d").getImageData((i + 0.4) * side, 9, 1, 1).data]); }"""
     full, silent = [0, 114, 178, 255], [236, 236, 232, 255]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS, timeout=1000 * HANG)
         page = browser.new_page()
+        page.set_default_timeout(1000 * HANG)
+        page.clock.install(time=0)
         page.goto((tmp_path / "page.html").as_uri())
+        page.clock.pause_at(3600)  # from now on time passes when the test says so
         words = page.locator("output")
         before, last = page.evaluate(colours)[1:]
         assert words.text_content() == "step 3 of 3" and last == full
@@ -173,8 +177,8 @@ def test_an_animation_is_played_paused_and_moved_by_keyboard(tmp_path):
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         assert words.text_content() == "step 1 of 3" and page.evaluate(colours) == [full, silent, silent]
-        page.wait_for_function("document.querySelector('output').value === 'step 3 of 3'")
-        page.wait_for_function("document.querySelector('button').textContent === 'Play'")
+        page.clock.run_for(2000)
+        assert words.text_content() == "step 3 of 3" and page.locator("button").text_content() == "Play"
         page.keyboard.press("Tab")
         page.keyboard.press("ArrowLeft")
         assert words.text_content() == "step 2 of 3" and page.evaluate(colours)[1:] == [full, silent]
