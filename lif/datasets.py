@@ -14,7 +14,6 @@ skipped. Where no place has a file, the loader raises `DataUnavailable`, or with
 draws itself; their `source` is `"stand-in"`.
 """
 
-import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -23,22 +22,21 @@ import importlib
 import numbers
 import os
 import tarfile
+import time
 import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows has none
-    fcntl = None
-
 import numpy as np
 
 from .progress import progress
+from .results import alone
 
 _TIMEOUT = 5  # seconds without an answer, so that a machine without a network finds out soon
 _CHUNK = 1 << 18
+_LARGEST = 1 << 30  # bytes; the largest file has a third of it
+_MINUTE, _SLOWEST = 60, 1000  # a host that has sent fewer bytes per second after a minute is given up
 
 
 class DataUnavailable(Exception):
@@ -466,18 +464,20 @@ def _data_folder():
     value = os.environ.get("LIF_DATA")
     if not value:
         return None
-    folder = Path(value).expanduser()
-    if not folder.is_dir():
+    folder = os.path.expanduser(value)
+    if not os.path.isdir(folder):
         raise ValueError(
             f"LIF_DATA must name a folder with data sets. Received: LIF_DATA={value!r}, which is none"
         )
-    return folder
+    return Path(folder)
 
 
 def _cache_folder():
-    if chosen := os.environ.get("LIF_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lif-book"
+    chosen = os.environ.get("LIF_CACHE")
+    folder = os.path.expanduser(chosen or os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    if folder.startswith("~"):
+        raise ValueError(f"LIF_CACHE must name a folder: this is the home of nobody. Received: {folder!r}")
+    return Path(folder) if chosen else Path(folder) / "lif-book"
 
 
 def _locate(file):
@@ -486,10 +486,10 @@ def _locate(file):
         return path, "LIF_DATA"
     if file.system_folder:
         path = Path(file.system_folder) / file.name
-        if path.is_file():
+        if os.path.isfile(path):
             return _verified(file, path), "Debian package"
     path = _cache_folder() / file.folders[0] / file.name
-    if file.urls and path.is_file():
+    if file.urls and os.path.isfile(path):  # also of a name that is too long
         return _verified(file, path), "official archive"
     return _download(file, path), "official archive"
 
@@ -535,17 +535,22 @@ def _download(file, target):
     reasons = ["LIF_OFFLINE=1 forbids downloads"] if offline else []
     if offline or not file.urls:
         raise DataUnavailable(_how_to_get(file, target, reasons))
-    with _alone(target):
-        if target.is_file():  # another process has downloaded it in the meantime
+    with alone(target):
+        if os.path.isfile(target):  # another process has downloaded it in the meantime
             return _verified(file, target)
         for url in file.urls:
+            pace = _Pace()
             while True:
                 before = _size(part)
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    _fetch(url, part)
-                except (OSError, http.client.HTTPException) as error:
-                    if _size(part) > before:
+                    _fetch(url, part, pace)
+                except _Unfit as error:
+                    part.unlink(missing_ok=True)
+                    reasons.append(f"{url}: {error}")
+                    break
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    if _size(part) > before and not isinstance(error, _TooSlow):
                         continue  # the connection broke on the way: go on from there
                     reasons.append(f"{url}: {error}")
                     break
@@ -560,23 +565,32 @@ def _download(file, target):
     raise DataUnavailable(_how_to_get(file, target, reasons))
 
 
-@contextlib.contextmanager
-def _alone(target):
-    """Has other processes that want to download the same file wait, where the system can lock files."""
-    with contextlib.ExitStack() as stack:
-        if fcntl:
-            with contextlib.suppress(OSError):  # a folder that cannot be written is reported by the download
-                target.parent.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context(open(target.with_name(target.name + ".lock"), "w"))
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+class _TooSlow(OSError):
+    """What the host has sent is kept, and the next one may go on from there."""
+
+
+class _Pace:
+    """Keeps count of what a host sends, and gives it up if that is next to nothing."""
+
+    def __init__(self):
+        self.begun, self.sent = time.monotonic(), 0
+
+    def add(self, count):
+        self.sent += count
+        seconds = time.monotonic() - self.begun
+        if seconds > _MINUTE and self.sent < _SLOWEST * seconds:
+            raise _TooSlow(f"sent no more than {self.sent:,} bytes in {seconds:.0f} seconds")
+
+
+class _Unfit(Exception):
+    """What the host sends can be none of the files."""
 
 
 def _size(path):
-    return path.stat().st_size if path.exists() else 0
+    return os.path.getsize(path) if os.path.exists(path) else 0
 
 
-def _fetch(url, part):
+def _fetch(url, part, pace):
     """Append to `part` what it lacks; raise an `OSError` if the connection ends before the file does."""
     start = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
@@ -589,18 +603,22 @@ def _fetch(url, part):
     with response:
         if response.status != 206:  # the host does not resume: it sends the whole file
             start = 0
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length else None
+        length = response.headers.get("Content-Length") or ""
+        total = start + int(length) if length.isdecimal() else None
         with (
-            open(part, "r+b" if start else "wb") as out,
+            open(part, "r+b" if part.exists() else "wb") as out,
             progress(total=total, initial=start, unit="B", unit_scale=True, desc=part.stem) as bar,
         ):
             out.seek(start)
-            while chunk := response.read(_CHUNK):
+            while chunk := response.read1(_CHUNK):
                 out.write(chunk)
                 bar.update(len(chunk))
+                pace.add(len(chunk))
+                if max(out.tell(), total or 0) > _LARGEST:
+                    raise _Unfit(f"sends more than {_LARGEST:,} bytes, which no data set has")
             if total is not None and out.tell() < total:
                 raise ConnectionError(f"connection lost after {out.tell()} of {total} bytes")
+            out.truncate()  # only now: where a host does not resume, what lies beyond may be of use to the next
 
 
 def _how_to_get(file, target, reasons):

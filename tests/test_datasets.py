@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lif import datasets, drawings
+from lif import datasets, drawings, results
 from lif.datasets import ChecksumError, DataUnavailable, _File
+from patience import HANG
 
 BODY = np.random.default_rng(0).bytes(100_000)
 REAL = os.environ.get("LIF_DATA")
@@ -43,6 +44,7 @@ def places(tmp_path, monkeypatch):
     monkeypatch.setenv("LIF_CACHE", str(cache))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("LIF_OFFLINE", raising=False)
+    monkeypatch.setattr(datasets, "_TIMEOUT", HANG)  # a busy machine's host may think for longer
     return data, cache
 
 
@@ -56,11 +58,12 @@ class Host:
     """A web server on this machine.
 
     `break_after`: bytes sent before it hangs up, once for each entry. `pause`: seconds before each twentieth.
+    `length`: what it says instead of the length. `before_piece`: called with the path before each twentieth.
     """
 
     def __init__(self):
         self.files, self.requests, self.break_after, self.resumes = {}, [], [], True
-        self.pause = 0
+        self.pause, self.length, self.before_piece = 0, {}, None
         host = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -74,19 +77,22 @@ class Host:
                 if start >= len(body):
                     return self.send_error(416)
                 self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(body) - start))
+                self.send_header("Content-Length", host.length.get(self.path, str(len(body) - start)))
                 self.end_headers()
                 end = start + host.break_after.pop(0) if host.break_after else None
                 sent = body[start:end]
-                step = len(body) // 20 if host.pause else len(body)
+                step = len(body) // 20 if host.pause or host.before_piece else len(body)
                 for piece in range(0, len(sent), step):
                     time.sleep(host.pause)
+                    if host.before_piece:
+                        host.before_piece(self.path)
                     self.wfile.write(sent[piece : piece + step])
 
             def log_message(self, *args):
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *_: None  # of a client that has heard enough
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def url(self, path):
@@ -218,6 +224,68 @@ def test_the_next_mirror_is_tried(file, host):
     assert path.read_bytes() == BODY
 
 
+@pytest.mark.parametrize("length", ["banana", "-5", "", "1e5"])
+def test_a_length_that_is_no_number_does_no_harm(file, host, length):
+    """If this fails, a host with a broken head ends the program, and neither mirror nor stand-in is tried."""
+    host.length["/thing.bin"] = length
+    assert datasets._locate(file)[0].read_bytes() == BODY
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_a_host_that_drips_is_given_up_for_the_next(file, host, places, monkeypatch, hangs_up):
+    """If this fails, a download may take years, and every other chapter waits for it without a word."""
+    clock = [0]
+    monkeypatch.setattr(datasets.time, "monotonic", lambda: clock[0])
+
+    def slowly(path):
+        if path == "/slow.bin":
+            clock[0] += 50
+
+    host.files["/slow.bin"], host.before_piece = BODY, slowly
+    monkeypatch.setattr(datasets, "_SLOWEST", 1000)  # of 5,000 bytes in 50 seconds
+    host.break_after = [5_000] * 4 if hangs_up else []
+    urls = (host.url("/slow.bin"), *file.urls)
+    assert datasets._locate(_File(file.name, file.sha256, urls, file.folders))[0].read_bytes() == BODY
+    path, asked = host.requests[-1]
+    assert path == "/thing.bin" and asked is not None, "what the slow one sent was thrown away"
+    assert 60 < clock[0] < 1000
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_host_that_sends_too_much_is_given_up_for_the_next(file, host, places, monkeypatch, says):
+    """If this fails, a host that sends without end fills the disk."""
+    monkeypatch.setattr(datasets, "_LARGEST", len(BODY))
+    host.files["/endless.bin"] = b"x" * 40 * len(BODY)
+    if not says:
+        host.length["/endless.bin"] = "unknown"
+    urls = (host.url("/endless.bin"), *file.urls)
+    assert datasets._locate(_File(file.name, file.sha256, urls, file.folders))[0].read_bytes() == BODY
+    monkeypatch.setattr(datasets, "_LARGEST", 10)
+    with pytest.raises(DataUnavailable, match="sends more than 10 bytes, which no data set has"):
+        datasets._locate(_File("other.bin", file.sha256, file.urls, file.folders))
+    assert files_in(places[1]) == ["thing.bin"]
+
+
+def test_a_host_that_does_not_resume_and_breaks_costs_nothing(file, host, places):
+    """If this fails, each failing attempt throws away what the one before had fetched."""
+    host.resumes, host.break_after = False, [20_000]
+    part = places[1] / "things" / "thing.bin.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(BODY[:70_000])
+    with pytest.raises(DataUnavailable, match="connection lost after 20000 of 100000 bytes"):
+        datasets._locate(file)
+    assert part.read_bytes() == BODY[:70_000]
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "~nosuchuser"])
+@pytest.mark.parametrize("name", ["LIF_DATA", "LIF_CACHE"])
+def test_a_folder_that_can_be_none_is_named(file, host, monkeypatch, name, value):
+    """If this fails, a slip in a variable is answered by an error that does not say which, or makes a folder `~x`."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises((ValueError, DataUnavailable), match=f"{name} must name|File name too long"):
+        datasets._locate(file)
+
+
 def test_a_wrong_download_leaves_nothing(file, host, places):
     host.files["/thing.bin"] = b"<html>captive portal</html>"
     with pytest.raises(DataUnavailable, match=f"SHA-256 is {sha256(host.files['/thing.bin'])}"):
@@ -253,13 +321,14 @@ import importlib, sys, types
 sys.modules["d"] = package = types.ModuleType("d")  # `import lif` itself would load Keras
 package.__path__ = [sys.argv[1]]
 datasets = importlib.import_module("d.datasets")
+datasets._TIMEOUT = 3600
 print("ready", flush=True)
 input()
 print(datasets._locate(datasets._File("thing.bin", sys.argv[2], (sys.argv[3],), ("things",)))[0])
 """
 
 
-@pytest.mark.skipif(datasets.fcntl is None, reason="no locks of files here")
+@pytest.mark.skipif(results.fcntl is None, reason="no locks of files here")
 @pytest.mark.parametrize("left", [0, 30_000])
 @pytest.mark.parametrize("resumes", [True, False])
 def test_processes_that_want_the_same_file_download_it_once(file, host, places, resumes, left):
@@ -277,7 +346,7 @@ def test_processes_that_want_the_same_file_download_it_once(file, host, places, 
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=120) for process in processes]
+    said = [process.communicate(timeout=HANG) for process in processes]
     assert [out for out, _ in said] == [f"{target}\n"] * 2, said
     assert target.read_bytes() == BODY and files_in(places[1]) == ["thing.bin"]
     assert len(host.requests) == 1
