@@ -1,9 +1,12 @@
 """The pipeline on a tiny project of its own: one chapter of two cells, the same tools."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,8 +22,12 @@ import execute
 import render
 import sphinx_page
 from chapters import empty
+from patience import HANG
 from project import ROOT, results
 
+EXECUTE = (
+    "import sys; sys.path.insert(0, 'tools'); import book\nwith book.alone():\n    book.run_chapters('quick')"
+)
 RECORDING = (
     "from lif.results import banner, record\n\nbanner()\nrecord(answer=42, twice=[1.0, 3.0])\nprint('seen')"
 )
@@ -30,7 +37,7 @@ class Project:
     """A checkout with one chapter, `01-tiny`."""
 
     def __init__(self, root):
-        self.root = root
+        self.root, self.started = root, []
         shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "lif").mkdir()
         for name in ("results.py", "ledger.py"):
@@ -60,31 +67,42 @@ class Project:
         notebook.cells += [*cells, new_markdown_cell(text, id="text")]
         nbformat.write(notebook, self.root / "chapters" / "01-tiny.ipynb")
 
-    def start(self, command):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LIF_")}
-        environment |= {"LIF_CACHE": str(self.root / "cache")}
-        return subprocess.Popen(
+    def start(self, command, **variables):
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("LIF_", "TF_"))
+        }
+        environment |= {"LIF_CACHE": str(self.root / "cache")} | variables
+        process = subprocess.Popen(
             [sys.executable, *command],
             cwd=self.root,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
-    def run(self, *command):
-        process = self.start(command)
-        output, _ = process.communicate(timeout=300)
+    def run(self, *command, **variables):
+        process = self.start(command, **variables)
+        output, _ = process.communicate(timeout=HANG)
         return process.returncode, output
+
+    def end(self):
+        """A failing test leaves nothing running."""
+        for process in self.started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
 
     def build(self):
         return self.run("tools/book.py", "build")
 
     def execute(self):
         """The build up to the numbers, without the HTML."""
-        return self.run(
-            "-c", "import sys; sys.path.insert(0, 'tools'); import book; book.run_chapters('quick')"
-        )
+        return self.run("-c", EXECUTE)
 
     def results(self):
         return sorted(path.name for path in (self.root / "results").glob("quick/*"))
@@ -92,7 +110,9 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path):
-    return Project(tmp_path)
+    project = Project(tmp_path)
+    yield project
+    project.end()
 
 
 def test_an_unchanged_chapter_is_not_executed_again(project):
@@ -227,6 +247,25 @@ def test_outside_of_git_nobody_knows_whether_there_are_changes(tmp_path, monkeyp
     assert (tree["commit"], tree["uncommitted_changes"]) == ("unknown", "unknown")
 
 
+def test_the_repository_around_a_checkout_is_not_its_own(tmp_path, monkeypatch):
+    """If this fails, a book unpacked in a thesis' repository says that it was made by the thesis' commit."""
+    if not shutil.which("git"):
+        pytest.skip("no git here")
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    inside = tmp_path / "thesis" / "book"
+    inside.mkdir(parents=True)
+    for folder in (tmp_path, inside):
+        (folder / "requirements.txt").write_text("")
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "All"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    monkeypatch.setattr(execute, "ROOT", tmp_path)
+    assert len(execute._tree()["commit"]) == 40 and execute._tree()["uncommitted_changes"] is False
+    monkeypatch.setattr(execute, "ROOT", inside)
+    assert (execute._tree()["commit"], execute._tree()["uncommitted_changes"]) == ("unknown", "unknown")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["bild"], ["build", "now"], ["new"], ["serve", "abc"], ["serve", "80", "81"], ["headline", "x"]],
@@ -315,16 +354,23 @@ def test_a_widget_does_not_reach_the_page():
     assert merged.cells[0].outputs == [words] and "widgets" not in merged.metadata
 
 
+# Writes down its process, and waits.
+ENDLESS = "import os, pathlib, time\n\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(3600)"
+
+
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_build_leaves_nothing_half_written(project, kind):
-    slow = "import os, pathlib, time\n\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
-    project.chapter(RECORDING, slow)
+def test_an_interrupted_build_leaves_nothing_half_written(project, kind, send):
+    """If this fails, Ctrl-C (to the whole group) or a service that is stopped leaves kernels running, or a traceback
+    where a sentence should stand."""
+    project.chapter(RECORDING, ENDLESS)
     process = project.start(["tools/book.py", "build"])
     marker = project.root / "pid"
     _wait(lambda: marker.exists() and marker.read_text())
-    process.send_signal(kind)
-    output, _ = process.communicate(timeout=180)  # generous: the machine may be busy
+    send(process.pid, kind)
+    output, _ = process.communicate(timeout=HANG)
     assert process.returncode == 1 and "Interrupted." in output
+    assert "Error" not in output and "Traceback" not in output
     _wait(lambda: not Path(f"/proc/{marker.read_text()}").exists())  # the kernel is gone too
     assert project.results() == []
     assert list((project.root / "_build").glob("executed/**/*.*")) == []
@@ -332,15 +378,141 @@ def test_an_interrupted_build_leaves_nothing_half_written(project, kind):
 
 
 def test_two_builds_at_once_are_refused(project):
-    hold = LOCK_IS_FREE.replace("'free'", "'held', flush=True") + "\n    import time; time.sleep(60)"
+    hold = LOCK_IS_FREE.replace("'free'", "'held', flush=True") + f"\n    import time; time.sleep({HANG})"
     first = project.start(["-c", hold])
-    try:
-        assert first.stdout.readline() == "held\n"
+    assert first.stdout.readline() == "held\n"
+    status, output = project.build()
+    assert status == 1 and "Another build is running" in output
+
+
+# Says that it has begun, and records its number when it is told to.
+PATIENT = (
+    "import pathlib, time\n\nfrom lif.results import banner, record\n\npathlib.Path('begun').touch()\n"
+    "while not pathlib.Path('go').exists():\n    time.sleep(0.1)\nbanner()\nrecord(answer=1)"
+)
+
+
+def test_a_chapter_that_outlives_its_build_cannot_meddle_with_the_next(project):
+    """If this fails, after a build was killed the numbers of the old code are kept as those of the new."""
+    project.chapter(PATIENT)
+    first = project.start(["-c", EXECUTE])
+    _wait((project.root / "begun").exists)
+    first.kill()
+    first.wait()
+    project.chapter(RECORDING)
+    status, output = project.execute()
+    assert status == 1 and "chapters that outlived one" in output
+    (project.root / "go").touch()
+    _wait(lambda: project.run("-c", LOCK_IS_FREE) == (0, "free\n"))
+    assert "01-tiny: executed in" in project.execute()[1]
+    kept = [
+        *project.root.glob("_build/executed/quick/*/results.json"),
+        *project.root.glob("results/quick/*.json"),
+    ]
+    assert [json.loads(path.read_text())["numbers"]["answer"] for path in kept] == [42, 42]
+    assert not list((project.root / "_build" / "running").iterdir())
+
+
+def test_a_chapter_that_is_edited_while_it_runs_is_executed_again(project):
+    """If this fails, the numbers of the old code are kept as those of the new."""
+    project.chapter(PATIENT)
+    build = project.start(["-c", EXECUTE])
+    _wait((project.root / "begun").exists)
+    project.chapter(RECORDING)
+    (project.root / "go").touch()
+    output, _ = build.communicate(timeout=HANG)
+    assert build.returncode == 0 and "01-tiny: was changed while it ran, and is executed again" in output
+    kept = [
+        *project.root.glob("_build/executed/quick/*/results.json"),
+        *project.root.glob("results/quick/*.json"),
+    ]
+    assert [json.loads(path.read_text())["numbers"]["answer"] for path in kept] == [42, 42]
+
+
+@pytest.mark.parametrize("name", ["results.json", "notebook.ipynb"])
+@pytest.mark.parametrize(
+    "content", [None, "", "{}", "[]", '{"numbers": {"a": NaN}}', '{"numbers": 3}', "<<<<<<< HEAD"]
+)
+def test_a_damaged_copy_in_the_cache_is_executed_again(tmp_path, monkeypatch, capsys, name, content):
+    """If this fails, a disk that was full once stops every later build."""
+    monkeypatch.setattr(execute, "_folder", lambda *_: tmp_path)
+    results.write(tmp_path / "results.json", results.dumps({"numbers": {"source": "real"}}))
+    chapters.save(empty("Tiny"), tmp_path / "notebook.ipynb")
+    path = Path("01-tiny.ipynb")
+    assert execute.cached(path, "quick") == tmp_path and capsys.readouterr().out == ""
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    assert execute.cached(path, "quick") is None
+    (said,) = capsys.readouterr().out.splitlines()
+    assert (
+        "01-tiny: to be executed again, its copy in the cache is damaged" in said
+        and str(tmp_path / name) in said
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["chapters/01-tiny.ipynb", "results/full/02-other.json", "results/claims.yml", "_toc.yml"]
+)
+def test_a_damaged_file_stops_the_build_and_is_named(project, name):
+    """If this fails, who has merged badly reads that a line 1 has no value, and not of which file."""
+    project.execute()
+    path = project.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("<<<<<<< HEAD\n{}\n=======\n[\n>>>>>>> mine\n")
+    status, output = project.build()
+    assert status == 1 and f"{path} must " in output and "Traceback" not in output
+
+
+def test_results_that_a_build_makes_are_mended_by_the_next(project):
+    """If this fails, a damaged file that nobody has written stops every build until somebody deletes it."""
+    path = project.root / "results" / "quick" / "01-tiny.json"
+    path.parent.mkdir()
+    path.write_text("")
+    assert project.execute()[0] == 0 and json.loads(path.read_text())["numbers"]["answer"] == 42
+
+
+def test_what_is_in_the_way_of_a_build_is_named(project):
+    """If this fails, a full disk, or a file where a folder should be, is answered by a traceback."""
+    build = project.root / "_build"
+    build.write_text("")
+    for _ in range(2):
         status, output = project.build()
-        assert status == 1 and "Another build is running" in output
-    finally:
-        first.kill()
-        first.communicate()
+        assert status == 1 and f"'{build}'" in output and "Traceback" not in output
+        build.unlink()
+        build.symlink_to(project.root / "gone")
+    build.unlink()
+    (build / "lock").mkdir(parents=True)
+    status, output = project.build()
+    assert status == 1 and f"'{build / 'lock'}'" in output and "Traceback" not in output
+
+
+@pytest.mark.parametrize("jobs", ["abc", "1.5", "0", "-1"])
+def test_a_wrong_number_of_jobs_is_named(project, jobs):
+    """If this fails, a slip of the pen is answered by a traceback, or by a build of one chapter at a time."""
+    status, output = project.run("tools/book.py", "build", JOBS=jobs)
+    assert status == 1 and f"Received: JOBS='{jobs}'" in output and "Traceback" not in output
+
+
+def test_without_a_loopback_interface_the_chapter_says_so(monkeypatch):
+    """If this fails, who builds in a sandbox waits for a kernel that cannot answer, and is not told why."""
+    monkeypatch.setattr(
+        socket, "create_server", lambda *_: (_ for _ in ()).throw(OSError(99, "Cannot assign"))
+    )
+    with pytest.raises(OSError, match="127.0.0.1, the loopback interface; is it down?"):
+        execute._ask_loopback()
+
+
+def test_a_build_says_what_it_does_and_nothing_else(project):
+    """If this fails, a framework's remarks on the machine stand between the lines of the build."""
+    project.chapter("import keras, numpy\n\nkeras.ops.ones(3)", RECORDING)
+    status, output = project.build()
+    assert status == 0, output
+    known = (
+        r"  01-tiny: (begins|executed in [\d.]+ s; 0 left)|HTML: building|The book is ready in \d+ s: .*|\s*"
+    )
+    lines = [line for line in re.split(r"[\r\n]", output) if not line.startswith("  01-tiny:   0%")]
+    assert [line for line in lines if not re.fullmatch(known, line)] == []
 
 
 def test_a_full_run_is_recorded_only_when_it_went_well(project):
@@ -428,7 +600,7 @@ def test_the_rest_of_a_computed_number_stays_with_it():
 
 
 def _wait(condition):
-    end = time.monotonic() + 120
+    end = time.monotonic() + HANG
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.1)

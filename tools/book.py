@@ -12,10 +12,9 @@ import functools
 import http.server
 import inspect
 import os
-import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import chapters
 import execute
@@ -42,7 +41,7 @@ def run_chapters(profile):
         Executed notebooks: path -> notebook.
     """
     paths, executed = notebooks(), {}
-    _drop_results_of_old_chapters(profile, paths)
+    _drop_old_results(profile, paths)
     last = [path for path in paths if path.stem == CLAIMS]  # it reads the other chapters' results
     for group in ([path for path in paths if path not in last], last):
         for path, folder in _runs(group, profile):
@@ -72,7 +71,10 @@ def verify(profile):
         for stem in runs
         if "source" not in runs[stem]["numbers"]
     ]
-    found += ledger.violations(ledger.load(ROOT), runs, profile)
+    try:
+        found += ledger.violations(ledger.load(ROOT), runs, profile)
+    except ValueError as slip:
+        raise SystemExit(f"The ledger is not sound; no HTML was made.\n  {slip}") from None
     if found:
         raise SystemExit("The numbers are not as they should be; no HTML was made.\n  " + "\n  ".join(found))
 
@@ -105,10 +107,14 @@ def serve(port=8000):
     http.server.ThreadingHTTPServer(("127.0.0.1", port), handler).serve_forever()
 
 
-def _drop_results_of_old_chapters(profile, paths):
+def _drop_old_results(profile, paths):
+    """Those of chapters that are no more, and those that are damaged: they are written anew."""
+    known = {notebook.stem for notebook in paths}
     for path in (RESULTS / profile).glob("*.json"):
-        if path.stem not in {notebook.stem for notebook in paths}:
-            path.unlink()
+        with suppress(results.Damaged):
+            if path.stem in known and results.read(path):
+                continue
+        path.unlink()
 
 
 @contextmanager
@@ -119,15 +125,15 @@ def alone():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SystemExit("Another build is running in this folder.") from None
+            raise SystemExit(
+                "Another build is running in this folder, or chapters that outlived one."
+            ) from None
+        os.set_inheritable(lock.fileno(), True)  # the chapters hold it too
         yield
 
 
 def main(arguments):
-    # A terminated build ends like an interrupted one: kernels are shut down, scratch is left, nothing half-written.
-    # Both, whatever was inherited: a shell starts its background jobs deaf to SIGINT.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    execute.end_when_told()
     commands = {
         "build": build,
         "full": full,
@@ -142,14 +148,16 @@ def main(arguments):
     except (TypeError, ValueError):  # no such command, or not with these arguments
         print(__doc__, file=sys.stderr)
         raise SystemExit(2) from None
-    os.chdir(ROOT)
     try:
+        os.chdir(ROOT)
         if command is serve:
             return serve(*rest)
         with alone():
             command(*rest)
-    except execute.ChapterFailed as failure:
+    except (execute.ChapterFailed, results.Damaged) as failure:
         raise SystemExit(f"\n{failure}") from None
+    except OSError as trouble:
+        raise SystemExit(f"\nThe files are in the way: {trouble}") from None
     except KeyboardInterrupt:
         raise SystemExit(
             "\nInterrupted. What was finished is kept; the next build goes on from there."

@@ -35,6 +35,16 @@ def empty(title):
     return new_notebook(cells=cells, metadata=METADATA)
 
 
+def read(path):
+    """The notebook in a file."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except OSError:
+        raise
+    except Exception as damage:  # whatever a damaged file leads to
+        raise results.Damaged(f"{path} must be a notebook. Received: {damage}") from damage
+
+
 def save(notebook, path):
     """Writes a notebook whole or not at all."""
     results.write(path, nbformat.writes(notebook) + "\n")
@@ -42,4 +52,4 @@ def save(notebook, path):
 
 def notebooks_by_stem():
     """The book's notebooks: stem -> notebook."""
-    return {path.stem: nbformat.read(path, as_version=4) for path in notebooks()}
+    return {path.stem: read(path) for path in notebooks()}

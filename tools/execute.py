@@ -6,9 +6,11 @@ python tools/execute.py chapters/04-mnist.ipynb quick     executes one into the 
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,9 +20,12 @@ from pathlib import Path
 
 import nbformat
 
+import chapters
 from project import BUILD, CLAIMS, RESULTS, ROOT, results
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+CHANGED = 3  # exit status of a run whose chapter is now another
+HANG = 3600  # seconds in which a machine, however busy, starts a kernel or delivers what a cell printed
 KEPT_RUNS = 3  # per chapter and profile: going back and forth between two states costs nothing
 
 
@@ -29,14 +34,19 @@ class ChapterFailed(Exception):
 
 
 def cached(path, profile):
-    """Where in the cache the chapter's run lies, or None if something that it depends on has changed.
+    """Where in the cache the chapter's run lies, or None if something that it depends on has changed, or it is damaged.
 
     A run on stand-in data is good for its day; then the host of the real data is asked again.
     """
     folder = _folder(path, profile)
     if not folder.exists():
         return None
-    run = _read_run(folder / "results.json")
+    try:
+        run = results.read(folder / "results.json")
+        chapters.read(folder / "notebook.ipynb")
+    except (OSError, results.Damaged) as damage:
+        print(f"  {path.stem}: to be executed again, its copy in the cache is damaged: {damage}", flush=True)
+        return None
     is_stale = run["numbers"].get("source") == "stand-in" and run["provenance"]["date"] != _today()
     return None if is_stale else folder
 
@@ -48,9 +58,8 @@ def newest(stem, profile):
 
 def load(path, folder):
     """The notebook with its present text and the run's outputs, and the run's results."""
-    source = nbformat.read(path, as_version=4)
-    executed = nbformat.read(folder / "notebook.ipynb", as_version=4)
-    return merge(source, executed), json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    source, executed = chapters.read(path), chapters.read(folder / "notebook.ipynb")
+    return merge(source, executed), results.read(folder / "results.json")
 
 
 def execute(path, profile):
@@ -64,13 +73,14 @@ def execute(path, profile):
     """
     import papermill  # here, not above: a build with nothing to execute need not load it
 
-    scratch = BUILD / "running" / path.stem
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+    # Of this process alone: what a killed build left running must not write into it.
+    scratch = BUILD / "running" / f"{path.stem}-{os.getpid()}"
     output = scratch / path.name
     _set_environment(path.stem, profile, scratch)
     tree, started = _tree(), time.monotonic()  # now: hours may pass, and commits with them
     try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        _ask_loopback()
         with _log_of_kernel(path.stem):
             papermill.execute_notebook(
                 str(path),
@@ -79,15 +89,18 @@ def execute(path, profile):
                 kernel_name="python3",
                 cwd=str(ROOT),
                 progress_bar=_bar(path.stem),
+                start_timeout=HANG,
+                iopub_timeout=HANG,
             )
+        seconds = time.monotonic() - started
+        recorded = scratch / profile / f"{path.stem}.json"
+        run = results.read(recorded) if recorded.exists() else {"numbers": {}, "provenance": {}}
+        run["provenance"] |= tree | provenance(run, seconds)
+        return chapters.read(output), run
     except Exception as error:  # whatever stopped it, the reader gets the same report
         raise ChapterFailed(_report(path.stem, output, error)) from error
-    seconds = time.monotonic() - started
-    run = _read_run(scratch / profile / f"{path.stem}.json")
-    run["provenance"] |= tree | provenance(run, seconds)
-    executed = nbformat.read(output, as_version=4)
-    shutil.rmtree(scratch)
-    return executed, run
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def report_of(stem):
@@ -108,10 +121,14 @@ def merge(source, executed):
     return merged
 
 
-def key(notebook, stem, profile):
-    """A hash of all that a chapter's outputs depend on: its code, the module, the lock, the data, the profile."""
+def key(notebook, stem, profile, data=True):
+    """A hash of all that a chapter's outputs depend on: its code, the module, Python, the lock, the data, the profile.
+
+    Without `data`: of what a run cannot change itself.
+    """
     code = [(cell.id, cell.source) for cell in notebook.cells if cell.cell_type == "code"]
-    digest = hashlib.sha256(json.dumps([code, profile, _data_in_reach()]).encode())
+    facts = [code, profile, platform.python_version(), _data_in_reach() if data else None]
+    digest = hashlib.sha256(json.dumps(facts).encode())
     for path in _inputs(stem, profile, code):
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -134,10 +151,13 @@ def _today():
 
 
 def _tree():
-    """Which state of the project this is."""
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    """Which state of the project this is: unknown where git does not know, or knows another project around this."""
+    commit = changes = "unknown"
+    if _git("rev-parse", "--show-prefix") == "":
+        commit = _git("rev-parse", "HEAD")
+        changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     return {
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": commit,
         "uncommitted_changes": changes if changes == "unknown" else bool(changes),
         "lock_sha256": hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest(),
     }
@@ -154,7 +174,7 @@ def _inputs(stem, profile, code):
     files = [
         path
         for path in sorted((ROOT / "lif").rglob("*"))
-        if path.is_file() and unused.isdisjoint(path.relative_to(ROOT).parts)
+        if path.is_file() and path.name[0] != "." and unused.isdisjoint(path.relative_to(ROOT).parts)
     ]
     files += [ROOT / "requirements.txt"]
     files += [path for path in sorted((ROOT / "benchmarks").glob("*.json")) if f'"{path.stem}"' in text]
@@ -170,7 +190,7 @@ def _data_in_reach():
     folders = [os.environ.get("LIF_DATA"), os.environ.get("LIF_CACHE") or cache]
     found, seen = [], set()
     for folder in filter(None, folders):
-        for parent, names, files in os.walk(Path(folder).expanduser(), followlinks=True):
+        for parent, names, files in os.walk(os.path.expanduser(folder), followlinks=True):
             if os.path.realpath(parent) in seen:  # links may lead round in a circle
                 names.clear()
                 continue
@@ -196,17 +216,11 @@ def _store(folder, notebook, run):
 
 
 def _folder(path, profile):
-    source = nbformat.read(path, as_version=4)
-    return BUILD / "executed" / profile / f"{path.stem}-{key(source, path.stem, profile)}"
+    return BUILD / "executed" / profile / f"{path.stem}-{key(chapters.read(path), path.stem, profile)}"
 
 
 def _runs(folder, stem):
     return [path for path in folder.glob(f"{stem}-*") if path.name.rsplit("-", 1)[0] == stem]
-
-
-def _read_run(path):
-    empty = {"numbers": {}, "timings": {}, "provenance": {}}
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
 
 
 def _set_environment(stem, profile, scratch):
@@ -217,7 +231,8 @@ def _set_environment(stem, profile, scratch):
         "LIF_RESULTS": str(scratch),
         "PYTHONPATH": str(ROOT),
         "PYTHONHASHSEED": "0",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": str(BUILD / "keras"),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "IPYTHONDIR": str(BUILD / "ipython"),
     }
@@ -227,6 +242,17 @@ def _bar(stem):
     # Without a terminal one line in half a minute is enough.
     interval = 0.5 if sys.stdout.isatty() else 30
     return {"desc": f"  {stem}", "leave": False, "mininterval": interval, "file": sys.stdout}
+
+
+def _ask_loopback():
+    """Without this a kernel is waited for in vain."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=HANG).close()
+    except OSError as error:
+        raise OSError(
+            "Kernels are spoken to by way of 127.0.0.1, the loopback interface: is it down?"
+        ) from error
 
 
 @contextmanager
@@ -247,7 +273,7 @@ def _report(stem, output, error):
     traceback = "\n".join(getattr(error, "traceback", None) or [f"{type(error).__name__}: {error}"])
     lines = [f"Chapter {stem} failed."]
     if output.exists():
-        lines += _failing_cell(nbformat.read(output, as_version=4))
+        lines += _failing_cell(chapters.read(output))
     lines += [re.sub(r"\x1b\[[0-9;]*m", "", traceback), ""]  # without the colours' escape codes
     if output.exists():
         kept = BUILD / "failed" / output.name
@@ -298,16 +324,34 @@ def _cpu():
     return found.group(1).strip() if found else "unknown"
 
 
+def end_when_told():
+    """A terminated process ends like an interrupted one, and once: kernels are shut down, nothing is half-written."""
+
+    def end(*_):
+        handle(signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def handle(by):
+        signal.signal(
+            signal.SIGINT, by
+        )  # whatever was inherited: a shell starts its background jobs deaf to it
+        signal.signal(signal.SIGTERM, by)
+
+    handle(end)
+
+
 def main(path, profile):
     """Executes one chapter into the cache. Its failure goes to a file, for the build to show last."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    end_when_told()
     _report_file(path.stem).unlink(missing_ok=True)
     try:
+        before = key(chapters.read(path), path.stem, profile, data=False)
         executed, run = execute(path, profile)
-        # The key is taken now: a run may have fetched its data, and the next build finds them in place.
+        if key(chapters.read(path), path.stem, profile, data=False) != before:
+            raise SystemExit(CHANGED)  # its numbers are of the old state, or of a mixture
+        # The data are looked at now: a run may have fetched them, and the next build finds them in place.
         _store(_folder(path, profile), executed, run)
-    except ChapterFailed as failure:
+    except (ChapterFailed, results.Damaged, OSError) as failure:
         results.write(_report_file(path.stem), f"{failure}\n")
         raise SystemExit(1) from None
     except KeyboardInterrupt:

@@ -12,7 +12,10 @@ import execute
 from project import ROOT, ledger
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-JOBS = max(1, int(os.environ.get("JOBS") or min(2, CORES)))  # each may need two gigabytes of memory
+JOBS = os.environ.get("JOBS") or str(min(2, CORES))  # each may need two gigabytes of memory
+if not JOBS.isdecimal() or int(JOBS) < 1:
+    raise SystemExit(f"JOBS must be a number of chapters to execute at a time. Received: JOBS={JOBS!r}")
+JOBS = int(JOBS)
 
 
 def run(paths, profile):
@@ -35,6 +38,10 @@ def run(paths, profile):
             time.sleep(0.1)
             for path in [path for path, (process, _) in running.items() if process.poll() is not None]:
                 process, started = running.pop(path)
+                if process.returncode == execute.CHANGED:
+                    print(f"  {path.stem}: was changed while it ran, and is executed again", flush=True)
+                    waiting.append(path)
+                    continue
                 if process.returncode:
                     raise execute.ChapterFailed(execute.report_of(path.stem))
                 left = _left([*waiting, *running], last)
@@ -53,7 +60,8 @@ def _start(path, profile):
         ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(max(1, CORES // JOBS))
     )
     command = [sys.executable, ROOT / "tools" / "execute.py", path, profile]
-    return subprocess.Popen(command, env=os.environ | threads)
+    # The build's lock is handed on: a chapter that outlives a killed build keeps the next one waiting.
+    return subprocess.Popen(command, env=os.environ | threads, close_fds=False)
 
 
 def _left(paths, last):

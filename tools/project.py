@@ -1,6 +1,7 @@
 """Where things are, and the one form every chapter's first cells have."""
 
 import importlib
+import os
 import sys
 import types
 from pathlib import Path
@@ -11,6 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 RESULTS = ROOT / "results"
 CLAIMS = "claims"  # the stem of the page that reads every other chapter's results
+
+
+# TensorFlow's remarks on the machine, in every process that this one starts, would stand between what it says itself.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def _without_keras():
@@ -29,7 +34,14 @@ ledger, results = _without_keras()
 
 
 def config():
-    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    return _read_yaml("_config.yml")
+
+
+def _read_yaml(name):
+    try:
+        return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as damage:
+        raise results.Damaged(f"{ROOT / name} must be YAML. Received: {damage}") from damage
 
 
 def repository():
@@ -50,7 +62,7 @@ def first_cell():
 
 def pages():
     """The book's pages in reading order, as paths relative to the root, without a suffix."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    toc = _read_yaml("_toc.yml")
     entries = [entry for part in toc.get("parts", []) for entry in part["chapters"]] + toc.get("chapters", [])
     return [toc["root"]] + [entry["file"] for entry in entries]
 
