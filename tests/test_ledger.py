@@ -91,7 +91,7 @@ def test_a_check_outside_its_band_is_named_with_its_reason():
 
 
 def written(tmp_path, text):
-    (tmp_path / "results").mkdir()
+    (tmp_path / "results").mkdir(parents=True)
     (tmp_path / "results" / "claims.yml").write_text(text)
     return tmp_path
 
@@ -164,6 +164,61 @@ def test_a_ledger_with_a_slip_of_the_pen_is_refused(tmp_path, text, message):
     """If this fails, a claim is judged by a band that nobody wrote, or hours later by an error without a name."""
     with pytest.raises(ValueError, match=message):
         ledger.load(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "key, value, name",
+    [
+        ("id", "{b: 1}", "{'b': 1}"),
+        ("id", "1", "1"),
+        ("metric", "[m]", "a"),
+        ("chapter", "null", "a"),
+        ("claim", "5", "a"),
+    ],
+)
+def test_what_should_be_text_is_text(tmp_path, key, value, name):
+    """If this fails, an entry is compared with nothing, or refused by an error that names neither entry nor key."""
+    entry = re.sub(rf"\b{key}: [\w-]+", f"{key}: {value}", ENTRY)
+    with pytest.raises(ValueError, match=re.escape(f"{key} of {name} must be text")):
+        ledger.load(written(tmp_path, f"claims: [{entry}, {entry}]\nchecks: []"))
+    with pytest.raises(ValueError, match="why of m must be text, in quotes if need be, received 5"):
+        ledger.load(written(tmp_path / "check", f"claims: []\nchecks: [{CHECK.replace('why: w', 'why: 5')}]"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"claims: [\xff]", b"claims: [", b"? {a: b}\n: c", b"<<<<<<< HEAD\nclaims: []\n"]
+)
+def test_a_file_that_is_no_yaml_is_named(tmp_path, content):
+    """If this fails, the error speaks of a byte or a line, and not of the file."""
+    root = written(tmp_path, "")
+    (root / "results" / "claims.yml").write_bytes(content)
+    with pytest.raises(ValueError, match="claims.yml must be YAML in UTF-8. Received: "):
+        ledger.load(root)
+
+
+@pytest.mark.parametrize("value", ["0.99", {"steps": [1]}, [[1, 2]]])
+def test_what_is_no_number_judges_nothing_and_is_named(value):
+    """If this fails, a build ends with an error about `<=`, without the name of the number."""
+    odd = {"numbers": {"source": "real", "accuracy": value}}
+    with pytest.raises(ValueError, match="accuracy must be a number, to judge a by. Received: "):
+        ledger.judge(CLAIM, odd, "quick")
+    check = {
+        "chapter": "09-test",
+        "metric": "accuracy",
+        "quick": [0, 1],
+        "full": None,
+        "why": "it is a share",
+    }
+    (found,) = ledger.violations({"claims": [], "checks": [check]}, {"09-test": odd}, "quick")
+    assert found.startswith("09-test: accuracy must be a number (quick). Received: ")
+
+
+def test_a_damaged_run_is_named(tmp_path):
+    """If this fails, one damaged file among fifty stops the build, and the message does not say which."""
+    (tmp_path / "results" / "full").mkdir(parents=True)
+    (tmp_path / "results" / "full" / "09-t.json").write_text("<<<<<<< HEAD")
+    with pytest.raises(ValueError, match="09-t.json must hold a run"):
+        ledger.runs(tmp_path, "full")
 
 
 def test_without_yaml_the_way_to_get_it_is_named(tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
 """record, recorded, banner and figure: what is written, what is refused, what the page gets."""
 
 import base64
+import errno
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -98,6 +100,60 @@ def test_keys_that_become_equal_as_strings_are_refused(run_file, value):
     """If this fails, one of two results is lost without a word."""
     with pytest.raises(ValueError, match="curve must have keys that differ as strings, received"):
         results.record(curve=value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["\ud800", {"\udfff": 1}, [1, 10**5000], np.ma.masked_array([1, 2], [False, True]), np.ma.masked]
+    + [np.ma.masked_array([[1.0, 2.0]], [[True, False]])],
+    ids=["text", "key", "digits", "masked", "all masked", "table"],
+)
+def test_what_no_reader_of_json_takes_is_refused_by_name(run_file, value):
+    """If this fails, a chapter ends in an error that names no number, or a masked entry is written as nothing."""
+    with pytest.raises(
+        ValueError, match="loss must (be what JSON's readers take|have no masked entries).*Received:"
+    ):
+        results.record(fine=1, loss=value)
+    assert not run_file.exists()
+    whole = np.ma.masked_array([1.0, 2.0], [False, False])
+    assert results.record(loss=whole)["loss"]["values"] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        '{"numbers": {',
+        "[]",
+        "3",
+        "{}",
+        '{"numbers": [1]}',
+        '{"numbers": {}, "timings": 1}',
+        '{"numbers": {"a": NaN}}',
+    ]
+    + ["<<<<<<< HEAD\n{}", b"\xff"],
+)
+def test_a_file_that_holds_no_run_is_named(tmp_path, content):
+    """If this fails, one damaged file among fifty stops the build, and the message does not say which."""
+    path = tmp_path / "04-mnist.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(results.Damaged, match=r"04-mnist.json must hold a run: .* Received: "):
+        results.read(path)
+    with pytest.raises(FileNotFoundError):
+        results.read(tmp_path / "none.json")
+    path.write_text('{"numbers": {"a": 1}}')
+    assert results.read(path) == {"numbers": {"a": 1}, "timings": {}, "provenance": {}}
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    """If this fails, a build ends with "No space left on device", and one wonders on which."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left on device: '.*run.json'"):
+        results.write(tmp_path / "run.json", "text")
 
 
 def test_outside_the_pipeline_nothing_is_written(tmp_path, monkeypatch):

@@ -125,9 +125,7 @@ def alone():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SystemExit(
-                "Another build is running in this folder, or chapters that outlived one."
-            ) from None
+            raise SystemExit("Another build is running here, or chapters that outlived one.") from None
         os.set_inheritable(lock.fileno(), True)  # the chapters hold it too
         yield
 
