@@ -177,6 +177,7 @@ OUT_OF_REACH = """[...document.querySelectorAll(".bd-article :is(table, mjx-cont
 def test_code_fits_a_laptop_and_what_is_wider_scrolls_by_keyboard(name, address, browser):
     """If this fails, the end of a line of code or of an equation is out of sight, for some readers for good."""
     page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(1000 * HANG)
     for width in (390, 1300, 1366):
         page.set_viewport_size({"width": width, "height": 800})
         page.goto(f"{address}/{name}.html")
@@ -190,6 +191,7 @@ def test_code_fits_a_laptop_and_what_is_wider_scrolls_by_keyboard(name, address,
 def test_on_paper_code_is_whole_and_nothing_asks_to_be_pressed(address, browser):
     """If this fails, a printed chapter lacks the ends of its lines, or is full of bars that do nothing."""
     page = browser.new_page(viewport={"width": 700, "height": 1000})
+    page.set_default_timeout(1000 * HANG)
     page.emulate_media(media="print")
     page.goto(f"{address}/chapters/01-membrane.html", wait_until="networkidle")
     visible = "[...document.querySelectorAll({!r})].filter((each) => each.checkVisibility()).length"
@@ -205,6 +207,7 @@ def test_on_paper_code_is_whole_and_nothing_asks_to_be_pressed(address, browser)
 def test_the_search_shows_prose(address, browser):
     """If this fails, what a reader finds are lines of imports and buttons."""
     page = browser.new_page()
+    page.set_default_timeout(1000 * HANG)
     page.goto(f"{address}/search.html?q=threshold", wait_until="networkidle")
     excerpts = page.locator("p.context").all_inner_texts()
     assert len(excerpts) > 5

@@ -13,8 +13,9 @@ import lif
 from lif.datasets import mnist
 from lif.illustrations import Handwriting, illustration
 from lif.illustrations.handwriting import EXAMPLES, Net, ink, margin, packed
+from patience import HANG
 from test_illustrations import browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
-from test_jupyterlab import PATIENCE, laboratory  # noqa: F401
+from test_jupyterlab import laboratory  # noqa: F401
 
 ANSWER = """
 const list = (values) => [...values];
@@ -370,7 +371,7 @@ NOTEBOOK = [
 @pytest.mark.parametrize("laboratory", [NOTEBOOK], indirect=True)
 def test_what_is_written_in_jupyterlab_is_read_in_python(laboratory, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 2000})
-    page.set_default_timeout(1000 * PATIENCE)
+    page.set_default_timeout(1000 * HANG)
     page.goto(f"{laboratory}/lab/tree/live.ipynb")
     editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
     page.get_by_text("| Idle").wait_for()  # cells that are run before the page has the kernel are passed over

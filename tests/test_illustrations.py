@@ -29,13 +29,13 @@ from lif.illustrations import (
     credit,
     illustration,
 )
+from patience import HANG
 from test_browser import BROWSER, FLAGS
 
 NODE = shutil.which("node")
 ILLUSTRATIONS = [getattr(illustrations, name) for name in illustrations.__all__]
 HEAVIEST = 300_000  # bytes that an illustration may add to a page
 COLUMN = 704  # pixels that the text has in a page of 1366
-PATIENCE = 240_000  # milliseconds for what takes a few on an idle machine
 
 EPISODE = {
     "position": [0.1 * k for k in range(6)],
@@ -382,7 +382,7 @@ class Opened:
         )
         self.context = browser.new_context(**context)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE)
+        self.page.set_default_timeout(1000 * HANG)
         self.troubles, self.widget, self.time_is_held = [], widget, False
         self.page.on("console", lambda message: self.troubles.append(message.text))
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))

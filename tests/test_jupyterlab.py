@@ -17,7 +17,6 @@ from patience import HANG
 from project import ROOT
 from test_browser import BROWSER, FLAGS
 
-PATIENCE = HANG
 # What is seen of each: where its page keeps it, and what it should be.
 SHOWN = {
     Membrane: ("exact.potential", lambda membrane: membrane.simulate()[1]),
