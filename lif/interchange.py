@@ -732,13 +732,16 @@ def _next_below(threshold):
 
 def _next_above(threshold):
     """The smallest float32 number above each."""
-    single = np.asarray(threshold, "float32")
+    threshold = np.asarray(threshold)  # Norse's are tensors
+    single = threshold.astype("float32")
     return np.where(single > threshold, single, np.nextafter(single, np.float32(np.inf)))
 
 
 def _shortest(values):
     """The shortest decimal numbers that are these in float32: 0.7, not 0.699999988079071."""
-    return np.reshape([float(str(value)) for value in np.ravel(np.float32(values))], np.shape(values))
+    return np.reshape(
+        [float(str(value)) for value in np.ravel(np.asarray(values, "float32"))], np.shape(values)
+    )
 
 
 def _pair(n):
