@@ -474,7 +474,7 @@ STATES = {
     "some": ({"silent": 12}, ["B: 12 of 20 neurons are silent for all training points."]),
     "saturated": (
         {"saturated": 1},
-        ["B: 1 of 20 neurons is saturated; for most points it spikes at every step or not at all."],
+        ["B: 1 of 20 neurons is saturated (a spike at every step, or none)."],
     ),
     "diverged": (
         {"loss": [1, 0.5, 3]},

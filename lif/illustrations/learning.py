@@ -15,7 +15,7 @@ EXAMPLES = 300  # for training, and as many new ones
 BATCH = 20
 
 _CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73")
-_RUN_COLOURS = {"A": "#222222", "B": "#B5578F"}
+_RUN_COLOURS = {"A": "#222222", "B": "#B04F8A"}
 _RULE = ("surrogate", "beta", "leak", "learning_rate", "steps", "hidden")
 _SURROGATES = ("constant", "superspike", "sigmoid", "triangle")
 
@@ -37,7 +37,7 @@ class Learning(Illustration):
         inside: What is shown of the networks, "spikes" or "weights" with their gradients.
         probe: The point of the map whose spikes are shown, two numbers from -1 to 1.
         seed: Of the examples, the first weights and the order of the batches, a whole number from 0 to 999.
-        running: Whether the networks are training; set it to start and pause the page.
+        running: Whether the networks are training, which they do while they are in sight; set it to start and pause.
 
     Attributes:
         epoch, loss, accuracy: What the page has reached: completed epochs, and for the two runs the loss on the

@@ -30,8 +30,8 @@ export function troubles(run, { history, silent, saturated, hidden, passes, gues
   }
   if (saturated) {
     const who = few ?? `${saturated} of ${count(hidden, "neuron")}`;
-    const [is, spikes] = saturated === 1 ? ["is", "it spikes"] : ["are", "they spike"];
-    found.push({ kind: "saturated", text: `${run}: ${who} ${is} saturated; for most points ${spikes} at every step or not at all.` });
+    const are = saturated === 1 ? "is" : "are";
+    found.push({ kind: "saturated", text: `${run}: ${who} ${are} saturated (a spike at every step, or none).` });
   }
   const before = history.slice(0, -PATIENT);
   if (before.length) {
