@@ -26,7 +26,8 @@ const HINTS = {
 };
 const LONGEST =
   "After 100 epochs. A: 50.0 % of new points right, loss 0.700; B: 50.0 % of new points right, loss 0.700. A is 40 points " +
-  "ahead. B: none of its 20 neurons spikes for any training point, so the triangle passes no gradient. A and B differ in surrogate, β, λ.";
+  "ahead. A: 14 of 20 neurons are silent for all training points. A: 13 of 20 neurons are saturated (a spike at every step, " +
+  "or none). B: none of its 20 neurons spikes for any training point, so the triangle passes no gradient. A and B differ in surrogate, β, λ.";
 const CLASS_COLOURS = ["blue", "orange", "green"];
 const RUN_COLOURS = { A: "ink", B: "pink" };
 
