@@ -778,7 +778,7 @@ def test_it_fits_a_phone_and_both_themes(kind, theme, opened):
         for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200) inked.push(data[i] + data[i + 1] + data[i + 2]);
         return [inked.length, inked.reduce((sum, each) => sum + each, 0) / inked.length / 3];
     }""")
-    assert brightness[0] > 500
+    assert brightness[0] > 300
     assert (brightness[1] > 128) == (theme == "dark")
     unnamed = "[...document.querySelectorAll('input, select')].filter((each) => !each.labels.length).length"
     assert shown.page.evaluate(unnamed) == 0
@@ -805,7 +805,7 @@ def test_print_and_a_page_without_programs_have_a_picture(kind, opened):
 def test_the_widget_module_draws_follows_its_model_and_cleans_up(kind, opened):
     widget = made(kind)
     name, (low, _, step) = next(iter(widget._bounds.items()))
-    moved = low + 2 * step
+    moved = round(low + 3 * step, 6)
     assert getattr(widget, name) != moved
     shown = opened(widget)
     found = shown.page.evaluate(
