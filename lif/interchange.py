@@ -125,7 +125,7 @@ def to_nir(
     writer = _Writer(nir, shape, calls, dt, unit_resistance)
     while calls:
         calls = calls[writer.add(*calls[:2]) :]
-    graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt})
+    graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt, "fires": "above"})
     if path is not None:
         with whole(path) as part:
             nir.write(part, graph)
@@ -397,7 +397,10 @@ def from_nir(
                 stacklevel=2,
             )
     _check_step(dt)
-    reader = _Reader(nir, dt, dict(surrogate=surrogate, detach_reset=detach_reset, floor=None))
+    # Earlier versions of `to_nir`, which noted the step alone, wrote the threshold at which a neuron fires.
+    fires_above = "fires" in graph.metadata or "dt" not in graph.metadata
+    options = dict(surrogate=surrogate, detach_reset=detach_reset, floor=None)
+    reader = _Reader(nir, dt, fires_above, options)
     names = _path(nir, graph)
     shape = graph.nodes[names[0]].input_type["input"]
     if shape is None:
@@ -421,8 +424,8 @@ def from_nir(
 class _Reader:
     """Applies nodes to Keras tensors; the weights are kept until the model is there."""
 
-    def __init__(self, nir, dt, options):
-        self.nir, self.dt, self.options = nir, dt, options
+    def __init__(self, nir, dt, fires_above, options):
+        self.nir, self.dt, self.fires_above, self.options = nir, dt, fires_above, options
         self.order = None
         self.weights = []
         self.names = set()
@@ -524,7 +527,7 @@ class _Reader:
         leak, gain = self._leak_and_gain(node)
         if not np.all(gain > 0):
             raise ValueError(f"r must be > 0. Received: r={node.r!r}")
-        threshold = _next_above(node.v_threshold)
+        threshold = _next_above(node.v_threshold) if self.fires_above else np.asarray(node.v_threshold)
         threshold = np.where(gain == 1, _shortest(threshold), _seven_digits(threshold / gain))
         threshold = self._per_unit(threshold, y.shape[2:])
         if np.ptp(threshold) > 1e-6 * np.max(threshold):

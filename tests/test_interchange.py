@@ -186,7 +186,7 @@ def test_leaks_of_exactly_0_beside_others_are_written(kind, tmp_path):
     """Training clips leaks at 0: if this fails, such a network cannot be written, or spikes otherwise when read."""
     leak = np.array([0.0, 0.1, 0.0, 0.5, 1.0, 0.0])
     options = dict(return_sequences=True) if kind is lif.LeakyIntegrator else {}
-    model = model_of((6,), kind(leak, floor=None, name="n", **options))
+    model = model_of((6,), kind(leak=leak, floor=None, name="n", **options))
     lif.to_nir(model, tmp_path / "net.nir")
     x = np.random.default_rng(0).normal(0.1, 0.5, (3, 500, 6)).astype("float32")
     expected, found = (net.predict(x, verbose=0) for net in (model, lif.from_nir(tmp_path / "net.nir")))
