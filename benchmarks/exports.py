@@ -155,7 +155,7 @@ def refusals(format, names, steps=STEPS, declared=True):
     model = network(names, steps if declared else None)
     x = examples(CASES[names[0]][1], steps, batch=1 if declared else 2)
     options = {"input_signature": [keras.InputSpec("float32", x.shape)]} if declared else {}
-    expected = np.array(model(x))
+    expected = keras.ops.convert_to_numpy(model(x))
     stage = ""
     with tempfile.TemporaryDirectory() as folder:
         try:

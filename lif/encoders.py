@@ -33,7 +33,7 @@ class _Encoder(keras.layers.Layer):
         """The inputs as they are, with NaN for each that is no intensity."""
         x = ops.cast(inputs, keras.backend.result_type(self.compute_dtype, "float32"))
         in_range = ops.logical_and(x >= -ROUNDING, x <= 1 + ROUNDING)  # written so that NaN fails
-        if is_concrete(x) and not ops.all(in_range):
+        if is_concrete(in_range) and not ops.all(in_range):
             _refuse(ops.convert_to_numpy(inputs))
         return ops.where(in_range, x, float("nan"))
 
