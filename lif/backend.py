@@ -91,6 +91,11 @@ def log1p(y: Tensor) -> Tensor:
 
 def random_uniform(shape: tuple, dtype: str, seed: keras.random.SeedGenerator) -> Tensor:
     """Random numbers in [0, 1); those that another runtime draws do not depend on the seed."""
+    if BACKEND in ("jax", "torch") and exported_to() == "ONNX":
+        raise ValueError(
+            "Random numbers go into an ONNX file from the TensorFlow backend only. Leave the PoissonEncoder out and "
+            f"give the network spikes. Received: KERAS_BACKEND={BACKEND}"
+        )
     if BACKEND == "tensorflow" and exported_to() in ("ONNX", "LiteRT"):
         import tensorflow as tf
 

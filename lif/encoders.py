@@ -194,8 +194,8 @@ class LatencyEncoder(_TimeEncoder):
         reaches = x > self.theta
         # ln(x / (x - theta)), which cancels less in this form
         time = ops.floor(-self.tau * log1p(-self.theta / ops.where(reaches, x, 1.0)))
-        step = ops.reshape(ops.arange(self.steps, dtype=x.dtype), (self.steps,) + (1,) * (len(x.shape) - 2))
-        return self._spikes(ops.logical_and(reaches, time == step), x)
+        step = np.arange(self.steps).reshape((self.steps,) + (1,) * (len(x.shape) - 2))
+        return self._spikes(ops.logical_and(reaches, time == ops.cast(step, x.dtype)), x)
 
     def get_config(self):
         return {**super().get_config(), "tau": self.tau, "theta": self.theta}
