@@ -1,6 +1,7 @@
 """The table of what can be exported, from the measurements in benchmarks/exports.json."""
 
 import json
+import re
 
 from project import ROOT
 
@@ -29,11 +30,23 @@ def table():
         reasons = {}
         for layer, result in found.items():
             if not can(result):
-                reasons.setdefault(result["known"], []).append(f"`{layer}`")
+                reasons.setdefault(first_sentence(result["known"]), []).append(layer)
         for reason, layers in reasons.items():
-            which = "no layer" if len(layers) == len(found) else f"not {', '.join(layers)}"
-            lines.append(f"- {column}: {which}. `{reason}`")
+            lines.append(f"- {column}: {which(layers, list(found))}. {reason}.")
     return "\n".join(lines)
+
+
+def which(layers, known):
+    """What a list of layers that cannot be had is called: in words where it is nearly all."""
+    others = [f"`{layer}`" for layer in known if layer not in layers]
+    if len(others) > len(layers):
+        return "not " + ", ".join(f"`{layer}`" for layer in layers)
+    return "no layer" + (f" but {', '.join(others)}" if others else "")
+
+
+def first_sentence(reason):
+    """An exporter's error up to its first full stop, as words of a page."""
+    return re.split(r"[.:] |\.?\s*$", reason.partition(": ")[2], maxsplit=1)[0].replace("`", "")
 
 
 def can(result):
