@@ -30,18 +30,14 @@ def table():
         reasons = {}
         for layer, result in found.items():
             if not can(result):
-                reasons.setdefault(first_sentence(result["known"]), []).append(layer)
+                reasons.setdefault(first_sentence(result["known"]), []).append(f"`{layer}`")
+        if column not in columns:  # why most cannot
+            reason = max(reasons, key=lambda reason: len(reasons[reason]))
+            reasons = {reason: None}
         for reason, layers in reasons.items():
-            lines.append(f"- {column}: {which(layers, list(found))}. {reason}.")
+            which = "not " + ", ".join(layers) if layers else "no layer"
+            lines.append(f"- {column}: {which}. {reason}.")
     return "\n".join(lines)
-
-
-def which(layers, known):
-    """What a list of layers that cannot be had is called: in words where it is nearly all."""
-    others = [f"`{layer}`" for layer in known if layer not in layers]
-    if len(others) > len(layers):
-        return "not " + ", ".join(f"`{layer}`" for layer in layers)
-    return "no layer" + (f" but {', '.join(others)}" if others else "")
 
 
 def first_sentence(reason):
