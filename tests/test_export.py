@@ -102,5 +102,5 @@ def test_the_page_shows_what_was_measured():
     column = [name.strip() for name in head.split("|")].index("ONNX, TensorFlow")
     rows = RECORDED["tensorflow"]["formats"]["ONNX"]
     for line, row in zip(lines, rows.values(), strict=True):
-        expected = "no" if row["known"] else "fixed shape" if row["unknown"] else "any shape"
+        expected = "no" if row["known"] else "fixed" if row["unknown"] else "any"
         assert line.split("|")[column].strip() == expected

@@ -506,6 +506,11 @@ def test_without_a_loopback_interface_the_chapter_says_so(monkeypatch):
 def test_a_build_says_what_it_does_and_nothing_else(project):
     """If this fails, a framework's remarks on the machine stand between the lines of the build."""
     project.chapter("import keras, numpy\n\nkeras.ops.ones(3)", RECORDING)
+    # A module that, as Keras does, makes such remarks when it is loaded, which the reference page does.
+    module = 'import os\nos.write(2, b"this binary is optimised\\n")\n\n\ndef LIF(leak):\n    "A neuron."\n'
+    (project.root / "lif" / "__init__.py").write_text(module)
+    with open(project.root / "intro.md", "a") as page:
+        page.write("\n<!-- api lif.LIF -->\n")
     status, output = project.build()
     assert status == 0, output
     known = (

@@ -14,14 +14,13 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
 
 import chapters
-from project import BUILD, CLAIMS, RESULTS, ROOT, results
+from project import BUILD, CLAIMS, RESULTS, ROOT, remarks_to, results
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 CHANGED = 3  # exit status of a run whose chapter is now another
@@ -81,7 +80,7 @@ def execute(path, profile):
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         _ask_loopback()
-        with _log_of_kernel(path.stem):
+        with remarks_to(_kernel_log(path.stem)):
             papermill.execute_notebook(
                 str(path),
                 str(output),
@@ -255,19 +254,6 @@ def _ask_loopback():
         ) from error
 
 
-@contextmanager
-def _log_of_kernel(stem):
-    """Sends what the kernel itself says, such as a backend's log lines, to a file and not over the progress."""
-    kept = os.dup(2)
-    with open(_kernel_log(stem), "w") as log:
-        os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def _report(stem, output, error):
     """Chapter, cell and error in plain sight, and where the partly executed notebook lies."""
     traceback = "\n".join(getattr(error, "traceback", None) or [f"{type(error).__name__}: {error}"])
@@ -285,9 +271,7 @@ def _report(stem, output, error):
 
 
 def _kernel_log(stem):
-    path = BUILD / "log" / f"{stem}.kernel"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    return BUILD / "log" / f"{stem}.kernel"
 
 
 def _report_file(stem):

@@ -53,4 +53,4 @@ def can(result):
 def cell(result):
     if not can(result):
         return "no"
-    return "fixed shape" if result["unknown"] else "any shape"
+    return "fixed" if result["unknown"] else "any"

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 import types
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,20 @@ CLAIMS = "claims"  # the stem of the page that reads every other chapter's resul
 
 # TensorFlow's remarks on the machine, in every process that this one starts, would stand between what it says itself.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextmanager
+def remarks_to(log):
+    """Sends what frameworks say on standard error, some of it below Python, to a file and not over the progress."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    kept = os.dup(2)
+    with open(log, "w") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _without_keras():

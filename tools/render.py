@@ -17,7 +17,7 @@ import citation
 import exports
 import headline
 import preview
-from project import BUILD, ROOT, ledger, page_file, pages, results
+from project import BUILD, ROOT, ledger, page_file, pages, remarks_to, results
 
 STAGE = BUILD / "stage"
 HTML = BUILD / "html"
@@ -35,7 +35,8 @@ def make(executed):
     Returns:
         The path of the first page.
     """
-    stage(executed)
+    with remarks_to(BUILD / "log" / "stage"):  # the reference page loads the module
+        stage(executed)
     digest = _digest(STAGE)
     if HTML.exists() and KEY.exists() and KEY.read_text() == digest:
         print("HTML: up to date")
