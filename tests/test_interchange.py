@@ -11,6 +11,7 @@ import pytest
 from keras import layers
 
 import lif
+from subclassed import InTurn
 
 RNG = np.random.default_rng(0)
 LIVELY = keras.initializers.RandomNormal(stddev=0.6, seed=1)
@@ -425,22 +426,12 @@ def test_a_step_that_is_no_number_is_named(dt):
 def test_a_network_in_parts_is_written_as_one(tmp_path):
     """If this fails, a backbone, or a network as who comes from PyTorch writes it, cannot leave Keras."""
 
-    class Net(keras.Model):
-        def __init__(self, *stages):
-            super().__init__()
-            self.stages = list(stages)
-
-        def call(self, x):
-            for stage in self.stages:
-                x = stage(x)
-            return x
-
     def part(name):
         return keras.Sequential(
             [dense(9, name="dense"), lif.LIF(leak=0.1, floor=None, name="hidden")], name=name
         )
 
-    net = Net(part("first"), part("second"), dense(4, name="last"))
+    net = InTurn(part("first"), part("second"), dense(4, name="last"))
     x = RNG.normal(0, 1.5, (3, 40, 6)).astype("float32")
     expected = keras.ops.convert_to_numpy(net(x))
     graph = lif.to_nir(net, tmp_path / "net.nir")

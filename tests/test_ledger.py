@@ -19,6 +19,14 @@ CLAIM = {
     "qualify": {"quick": [0.5, 1], "full": [0.8, 1]},
 }
 
+OF_A_SHARE = {
+    "chapter": "09-test",
+    "metric": "accuracy",
+    "quick": [0.9, 1],
+    "full": None,
+    "why": "a guess does better",
+}
+
 
 def run(value, source="real"):
     return {"numbers": {"source": source, "accuracy": {"mean": value, "sd": 0.0, "n": 1, "values": [value]}}}
@@ -74,14 +82,7 @@ def test_the_full_run_decides_where_there_is_one():
 
 
 def test_a_check_outside_its_band_is_named_with_its_reason():
-    check = {
-        "chapter": "09-test",
-        "metric": "accuracy",
-        "quick": [0.9, 1],
-        "full": None,
-        "why": "a guess does better",
-    }
-    book = {"claims": [], "checks": [check]}
+    book = {"claims": [], "checks": [OF_A_SHARE]}
     (found,) = ledger.violations(book, {"09-test": run(0.5)}, "quick")
     assert found == "09-test: accuracy = 0.5 (quick), expected 0.9 to 1: a guess does better"
     assert ledger.violations(book, {"09-test": run(0.95)}, "quick") == []
@@ -202,14 +203,7 @@ def test_what_is_no_number_judges_nothing_and_is_named(value):
     odd = {"numbers": {"source": "real", "accuracy": value}}
     with pytest.raises(ValueError, match="accuracy must be a number, to judge a by. Received: "):
         ledger.judge(CLAIM, odd, "quick")
-    check = {
-        "chapter": "09-test",
-        "metric": "accuracy",
-        "quick": [0, 1],
-        "full": None,
-        "why": "it is a share",
-    }
-    (found,) = ledger.violations({"claims": [], "checks": [check]}, {"09-test": odd}, "quick")
+    (found,) = ledger.violations({"claims": [], "checks": [OF_A_SHARE]}, {"09-test": odd}, "quick")
     assert found.startswith("09-test: accuracy must be a number (quick). Received: ")
 
 

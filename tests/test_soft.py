@@ -12,6 +12,7 @@ from keras import layers, ops
 import lif
 from autodiff import BACKEND, second_derivative, value_and_gradients
 from lif import dynamics
+from subclassed import InTurn
 
 NUMBERS = np.array([-3e38, -1e30, -1e4, -50, -2, -0.5, -0.39, -0.1, 0, 0.1, 0.5, 2, 10, 1e4, 1e30, 3e38])
 
@@ -379,20 +380,10 @@ def test_branches_meet():
 def test_neurons_in_models_inside_are_converted():
     """If this fails, a backbone or a subclassed rate network has to be written anew before it can spike."""
 
-    class Net(keras.Model):
-        def __init__(self, *stages):
-            super().__init__()
-            self.stages = list(stages)
-
-        def call(self, x):
-            for stage in self.stages:
-                x = stage(x)
-            return x
-
     plain = network()
     expected = lif.to_spiking(plain).run(IMAGES[:3], 0.05, batch_size=3)
     first, rest = plain.layers[:3], plain.layers[3:]
-    net = Net(keras.Sequential([keras.Input((8, 8, 1)), *first]), *rest)
+    net = InTurn(keras.Sequential([keras.Input((8, 8, 1)), *first]), *rest)
     net(IMAGES)
     found = lif.to_spiking(net).run(IMAGES[:3], 0.05, batch_size=3)
     assert found.outputs == pytest.approx(expected.outputs, abs=1e-5) and set(found.rates) == set(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lif
+from subclassed import InTurn
 
 
 def network(encoder):
@@ -110,21 +111,8 @@ def test_a_model_without_nodes_is_refused_by_name():
         lif.firing_rates(keras.Sequential([lif.LIF(leak=0.1)]), np.zeros((1, 2, 3)))
 
 
-class Net(keras.Model):
-    """Layers one after the other, as who comes from PyTorch writes them."""
-
-    def __init__(self, stages):
-        super().__init__()
-        self.stages = stages
-
-    def call(self, x):
-        for stage in self.stages:
-            x = stage(x)
-        return x
-
-
 class Block(keras.layers.Layer):
-    """The same as a layer."""
+    """Layers one after the other, as a layer of one's own."""
 
     def __init__(self, stages, **kwargs):
         super().__init__(**kwargs)
@@ -150,13 +138,13 @@ def nested_twice(start, dense, first, *others):
 
 
 def subclassed(*stages):
-    net = Net(list(stages))
+    net = InTurn(*stages)
     net(X)
     return net
 
 
 def subclassed_in_parts(start, dense, first, *others):
-    net = Net([start, Net([dense, first]), keras.Sequential(others)])
+    net = InTurn(start, InTurn(dense, first), keras.Sequential(others))
     net(X)
     return net
 
@@ -210,13 +198,13 @@ def test_layers_of_one_name_are_told_apart():
 def test_neurons_that_would_be_passed_over_are_refused():
     """If this fails, a table or a graph leaves out neurons of the network without a word."""
 
-    class Spare(Net):
+    class Spare(InTurn):
         def call(self, x):
             return self.stages[0](x)
 
     inside = keras.layers.Dense(4, activation=lif.LIF(name="inner"))
     hidden = keras.Sequential([keras.Input((None, 3)), inside, lif.LIF(name="outer")])
-    spare = Spare([lif.LIF(name="outer"), lif.LIF(name="inner")])
+    spare = Spare(lif.LIF(name="outer"), lif.LIF(name="inner"))
     spare(np.zeros((1, 5, 3)))
     shared = keras.Sequential([keras.Input((None, 3)), lif.LIF(name="inner")])
     inputs = keras.Input((None, 3))
@@ -230,14 +218,14 @@ def test_neurons_that_would_be_passed_over_are_refused():
             lif.synapses(model)
 
 
-class Choosy(Net):
+class Choosy(InTurn):
     def call(self, x):
         return self.stages[0](x) if keras.ops.sum(x) > 0 else x
 
 
 def test_what_cannot_be_followed_is_refused_with_the_reason():
     """If this fails, one branch of a network that decides in Python passes for the whole of it."""
-    choosy = Choosy([lif.LIF(name="inner")])
+    choosy = Choosy(lif.LIF(name="inner"))
     with pytest.raises(ValueError, match="subclassed model that was called"):
         lif.firing_rates(choosy, np.ones((1, 5, 3)))
     choosy(np.ones((1, 5, 3)))

@@ -152,11 +152,15 @@ def complete(text, stem, recorded, durations):
     )
     text = text.replace("<!-- duration -->", durations.get(stem, ""))
     text = api.with_reference(text)
-    if citation.MARK in text:
-        text = text.replace(citation.MARK, citation.how_to_cite())
-    text = text.replace("<!-- headlines -->", headline.table(headline.headlines()))
-    text = text.replace("<!-- exports -->", exports.table())
-    return text.replace("<!-- durations -->", _duration_table(durations))
+    made = {
+        citation.MARK: citation.how_to_cite,
+        "<!-- headlines -->": lambda: headline.table(headline.headlines()),
+        "<!-- exports -->": exports.table,
+        "<!-- durations -->": lambda: _duration_table(durations),
+    }
+    for mark in made.keys() & set(re.findall("<!-- [a-z]+ -->", text)):  # read only for the page that has it
+        text = text.replace(mark, made[mark]())
+    return text
 
 
 def with_figures(text, executed):
