@@ -52,9 +52,12 @@ class _TimeEncoder(_Encoder, OverTime):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.steps, *input_shape[1:])
 
-    def _intensities(self, inputs):
+    def _with_time(self, x):
         refuse_misplaced(self)
-        return ops.expand_dims(super()._intensities(inputs), 1)
+        return ops.expand_dims(x, 1)
+
+    def _intensities(self, inputs):
+        return self._with_time(super()._intensities(inputs))
 
     def get_config(self):
         return {**super().get_config(), "steps": self.steps}
@@ -142,9 +145,7 @@ class ConstantEncoder(_TimeEncoder):
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        refuse_misplaced(self)
-        x = ops.expand_dims(ops.cast(inputs, self.compute_dtype), 1)
-        return ops.repeat(x, self.steps, axis=1)
+        return ops.repeat(self._with_time(ops.cast(inputs, self.compute_dtype)), self.steps, axis=1)
 
 
 @keras.saving.register_keras_serializable(package="lif")

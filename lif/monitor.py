@@ -52,7 +52,9 @@ def firing_rates(model: keras.Model, x: ArrayLike | Iterable) -> dict[str, np.nd
     >>> lif.firing_rates(model, np.full((1, 10, 3), 0.5))["hidden"].tolist()
     [0.5, 0.5, 0.5]
     """
-    return _rates(*_walk(model, x))
+    walk, x = _walk(model, x)
+    known = _run(walk, x)
+    return {call.name: _rates(call, known) for call in walk.neurons.values()}
 
 
 def _walk(model, x):
@@ -92,12 +94,9 @@ def _run(walk, x):
     return known
 
 
-def _rates(walk, x):
-    known = _run(walk, x)
-    return {
-        call.name: ops.convert_to_numpy(_mean(known[id(call.outputs[0])], (0, 1)))
-        for call in walk.neurons.values()
-    }
+def _rates(call, known):
+    """The firing rate of each unit of a layer, in a run of its model."""
+    return ops.convert_to_numpy(_mean(known[id(call.outputs[0])], (0, 1)))
 
 
 def _mean(y, axis=None):
@@ -196,8 +195,7 @@ floor=None, batch normalisation or larger initial weights or inputs, a lower thr
             self._walk, self.x = _walk(self.model, self.x)
         known, found = _run(self._walk, self.x), {}
         for layer, call in self._walk.neurons.items():
-            current, spikes = known[id(call.inputs[0])], known[id(call.outputs[0])]
-            rates, floored = ops.convert_to_numpy(_mean(spikes, (0, 1))), None
+            current, rates, floored = known[id(call.inputs[0])], _rates(call, known), None
             # A current at or below the floor in every step leaves the potential there.
             has_floor = getattr(layer, "floor", None) is not None
             if has_floor and not (isinstance(layer, RecurrentLIF) and rates.any()):

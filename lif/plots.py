@@ -66,9 +66,8 @@ def raster(
     moments = _moments(time, len(spikes))
     ax = ax or plt.gca()
     step, row = np.nonzero(spikes[:, rows])
-    width = np.clip(
-        100 / len(spikes), 0.8, 3.0
-    )  # points: neighbours in time stay apart, and each can be seen
+    # In points: neighbours in time stay apart, and each can be seen.
+    width = np.clip(100 / len(spikes), 0.8, 3.0)
     ax.vlines(moments[step], row - 0.4, row + 0.4, color=color, lw=width)
     ax.set(ylabel="unit", ylim=(len(rows) - 0.2, -0.8), xlim=_limits(moments))
     _label_time(ax, time)

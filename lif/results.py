@@ -155,14 +155,13 @@ def figure(fig: Any, alt: str) -> None:
     if not alt.strip():
         raise ValueError(f"alt must describe the figure in words, received {alt!r}")
     _darken_words(fig)
-    svg = io.BytesIO()
-    fig.savefig(svg, format="svg", metadata={"Date": None})
+    file = io.BytesIO()
+    fig.savefig(file, format="svg", metadata={"Date": None})
     sys.modules["matplotlib.pyplot"].close(fig)
-    data = base64.b64encode(svg.getvalue()).decode("ascii")
-    source = f"data:image/svg+xml;base64,{data}"
-    kind = (
-        "lif-figure" if b"<image" in svg.getvalue() else "lif-figure lif-lines"
-    )  # a photograph, or lines only
+    svg = file.getvalue()
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
+    # Lines only are turned light on dark on a dark page; a photograph is not.
+    kind = "lif-figure" if b"<image" in svg else "lif-figure lif-lines"
     # A tap on the picture ticks the box. Both are for the book on a phone, whose style sheet shows the box and
     # enlarges; elsewhere it stays hidden and a tick changes nothing.
     _display(
@@ -246,9 +245,8 @@ def alone(path):
     name = path.with_name(path.name + ".lock")
     with contextlib.ExitStack() as stack:
         if fcntl:
-            with contextlib.suppress(
-                OSError
-            ):  # a folder that cannot be written is reported by who writes into it
+            # A folder that cannot be written is reported by who writes into it.
+            with contextlib.suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 fcntl.flock(stack.enter_context(open(name, "w")), fcntl.LOCK_EX)
         yield name

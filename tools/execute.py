@@ -316,9 +316,8 @@ def end_when_told():
         raise KeyboardInterrupt
 
     def handle(by):
-        signal.signal(
-            signal.SIGINT, by
-        )  # whatever was inherited: a shell starts its background jobs deaf to it
+        # Whatever was inherited: a shell starts its background jobs deaf to it.
+        signal.signal(signal.SIGINT, by)
         signal.signal(signal.SIGTERM, by)
 
     handle(end)
