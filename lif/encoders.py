@@ -57,7 +57,7 @@ class _TimeEncoder(_Encoder, OverTime):
         return ops.expand_dims(x, 1)
 
     def _intensities(self, inputs):
-        return self._with_time(super()._intensities(inputs))
+        return super()._intensities(self._with_time(inputs))
 
     def get_config(self):
         return {**super().get_config(), "steps": self.steps}

@@ -34,6 +34,8 @@ def test_examples_print_what_they_say(name):
 @pytest.mark.parametrize(("name", "examples"), [("migration", 27), ("interchange", 25)])
 def test_the_examples_on_other_libraries_print_what_they_say(name, examples):
     """If this fails, what a page says of another library's rule and ours is not so."""
+    if name == "interchange":
+        pytest.importorskip("tensorflow", reason="the page's files are made with TensorFlow")
     page = ROOT / "chapters" / f"{name}.md"
     result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.attempted > examples and result.failed == 0

@@ -203,13 +203,17 @@ def test_what_is_out_of_range_by_rounding_is_let_through(make):
     assert np.all(np.isfinite(values(make()(x))))
 
 
-def test_a_frame_of_pandas_and_a_list_are_not_taken_in_silence():
+def test_a_list_is_not_taken_in_silence():
+    """If this fails, numbers that nobody scaled are taken for intensities, since they are no array."""
+    with pytest.raises(ValueError, match="np.array.*list"):
+        PoissonEncoder(3)([[0.0, 200.0]])
+
+
+def test_a_frame_of_pandas_is_not_taken_in_silence():
     """If this fails, a table of numbers that nobody scaled is taken for intensities, since it is no array."""
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ValueError, match=r"in \[0, 1\]"):
         PoissonEncoder(3)(pandas.DataFrame({"a": [0, 200], "b": [1, 3]}))
-    with pytest.raises(ValueError, match="np.array.*list"):
-        PoissonEncoder(3)([[0.0, 200.0]])
 
 
 def test_the_gradient_at_the_inputs_reaches_the_edges_of_the_range():
