@@ -38,7 +38,7 @@ serve: setup ## show the built book at http://127.0.0.1:8000
 lock: ## renew requirements.txt from pyproject.toml (asks the package registry)
 	@$(SUPPORTED)
 	@$(PYTHON) -m venv _build/uv && _build/uv/bin/pip install --quiet uv
-	@_build/uv/bin/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+	@_build/uv/bin/uv pip compile --quiet pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --output-file requirements.txt $(UPGRADE)
 
 clean: ## remove what a build made, not the environment
