@@ -5,7 +5,7 @@ PYTHON ?= python3
 SUPPORTED = $(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit("This project needs Python \
   3.11, 3.12 or 3.13; %s is %s" % (sys.executable, sys.version.split()[0]))'
 RUN = .venv/bin/python
-BOOK = $(RUN) tools/book.py
+BOOK = $(RUN) -m lifbook.build.book
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test backends full serve lock clean

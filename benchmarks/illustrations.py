@@ -38,7 +38,7 @@ MOVE_A_SLIDER = """(moves) => {
 
 def defaults(kind):
     """An illustration as its chapter shows it first; the episode to be played is the recorded run's."""
-    from lif.results import recorded
+    from lifbook import recorded
 
     return (
         kind(episode=recorded("23-control")["numbers"]["episode"]) if kind.__name__ == "Balance" else kind()
@@ -64,7 +64,7 @@ def main():
     from playwright.sync_api import sync_playwright
 
     os.environ["LIF_CHAPTER"] = "benchmark"  # illustrations show themselves as pages
-    from lif import illustrations
+    from lifbook import illustrations
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,7 @@ starts from. `lif.reference` holds the same rules in plain NumPy.
 """
 
 try:
-    from . import coarse, datasets, dynamics, reference, results, soft, surrogates
+    from . import coarse, dynamics, reference, soft, surrogates
 except ModuleNotFoundError as error:
     if error.name not in ("tensorflow", "jax", "torch", "openvino"):
         raise
@@ -15,13 +15,15 @@ except ModuleNotFoundError as error:
         'lif needs a backend of Keras: pip install "lif-book[tensorflow]", '
         "or set KERAS_BACKEND to one that is installed: tensorflow, jax, torch or numpy"
     ) from None
-from .coarse import CoarseLIF, ContinuousNetwork, simulate_continuous
+from .coarse import CoarseLIF
+from .conversion.continuous import ContinuousNetwork, simulate_continuous
+from .conversion.nir import from_nir, to_nir
+from .conversion.spiking import SpikingNetwork, to_spiking
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
-from .interchange import from_nir, to_nir
-from .layers import LIF, LeakyIntegrator, Recompute, RecurrentLIF, TimeDistributed
+from .layers import LIF, LeakyIntegrator, RecurrentLIF
 from .monitor import FiringRates, firing_rates, summary, synapses
-from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, SpikingNetwork, lif_rate, soft_lif_rate, to_spiking
-from .sweeps import sweep
+from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, lif_rate, soft_lif_rate
+from .wrappers import Recompute, TimeDistributed
 
 __version__ = "0.1.0"
 
@@ -43,19 +45,16 @@ __all__ = [
     "SpikingNetwork",
     "TimeDistributed",
     "coarse",
-    "datasets",
     "dynamics",
     "firing_rates",
     "from_nir",
     "lif_rate",
     "reference",
-    "results",
     "simulate_continuous",
     "soft",
     "soft_lif_rate",
     "summary",
     "surrogates",
-    "sweep",
     "synapses",
     "to_nir",
     "to_spiking",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from .layers import Recompute
+from .wrappers import Recompute
 
 Kinds = type | tuple[type, ...]
 

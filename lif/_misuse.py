@@ -46,7 +46,7 @@ INSTEAD = {
         ["threshold", "reset", "refractory", "surrogate", "detach_reset", "return_potential"],
         "lif.LIF: a LeakyIntegrator has no spikes",
     ),
-    "_Leaky": {
+    "Leaky": {
         **_ALL_NEURONS,
         **dict.fromkeys(
             ["beta", "decay", "alpha"], "`leak`, the share that is lost per step: leak = 1 - {0}"

@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 from keras import backend, ops
 
-from .backend import (
+from ._backend import (
     Tensor,
     batch_first,
     compiled_once,

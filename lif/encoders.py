@@ -12,9 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from ._backend import Tensor, is_concrete, log1p, random_uniform
+from ._checks import integer, number
 from ._misuse import refuse_misplaced
-from .backend import Tensor, is_concrete, log1p, random_uniform
-from .layers import OverTime, is_number
+from .layers import OverTime
 
 ROUNDING = 1e-5  # as far as this outside of [0, 1] is taken for inside
 
@@ -42,12 +43,12 @@ class _Encoder(keras.layers.Layer):
         return ops.cast(ops.where(ops.isnan(x), x, ops.cast(where, x.dtype)), self.compute_dtype)
 
 
-class _TimeEncoder(_Encoder, OverTime):
+class TimeEncoder(_Encoder, OverTime):
     """An encoder that adds the time axis."""
 
     def __init__(self, steps: int, **kwargs):
         super().__init__(**kwargs)
-        self.steps = _whole_number("steps", steps, at_least=1)
+        self.steps = integer("steps", steps, at_least=1)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.steps, *input_shape[1:])
@@ -64,7 +65,7 @@ class _TimeEncoder(_Encoder, OverTime):
 
 
 @keras.saving.register_keras_serializable(package="lif")
-class PoissonEncoder(_TimeEncoder):
+class PoissonEncoder(TimeEncoder):
     """Random spikes, whose rate is the intensity.
 
     In each step a spike comes with probability `max_probability * x`, independent of all others: a Bernoulli
@@ -101,7 +102,7 @@ class PoissonEncoder(_TimeEncoder):
 
     def __init__(self, steps: int, max_probability: float = 1.0, seed: int | None = None, **kwargs):
         super().__init__(steps, **kwargs)
-        self.max_probability = _number("max_probability", max_probability, lambda p: 0 < p <= 1, "in (0, 1]")
+        self.max_probability = number("max_probability", max_probability, above=0, at_most=1)
         self.seed = int(seed) if isinstance(seed, np.integer) else seed
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
@@ -117,7 +118,7 @@ class PoissonEncoder(_TimeEncoder):
 
 
 @keras.saving.register_keras_serializable(package="lif")
-class ConstantEncoder(_TimeEncoder):
+class ConstantEncoder(TimeEncoder):
     """A constant current: the number itself, repeated in every step.
 
     It is the way in for what has no time: pictures, or the currents that a layer makes of them. Weights in front of it
@@ -149,7 +150,7 @@ class ConstantEncoder(_TimeEncoder):
 
 
 @keras.saving.register_keras_serializable(package="lif")
-class LatencyEncoder(_TimeEncoder):
+class LatencyEncoder(TimeEncoder):
     r"""One spike for each number, the earlier the larger the number.
 
     The spike comes when a leaky integrator driven by the intensity $x$, $v(t) = x (1 - e^{-t/\tau})$, reaches
@@ -187,8 +188,8 @@ class LatencyEncoder(_TimeEncoder):
 
     def __init__(self, steps: int, tau: float, theta: float, **kwargs):
         super().__init__(steps, **kwargs)
-        self.tau = _number("tau", tau, lambda t: 0 < t < np.inf, "a finite number of steps > 0")
-        self.theta = _number("theta", theta, lambda v: 0 < v < 1, "in (0, 1)")
+        self.tau = number("tau", tau, above=0, unit="steps")
+        self.theta = number("theta", theta, above=0, below=1)
 
     def call(self, inputs: Tensor) -> Tensor:
         x = self._intensities(inputs)
@@ -242,10 +243,10 @@ class PopulationEncoder(_Encoder):
     def __init__(self, units: int, width: float | None = None, **kwargs):
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
-        self.units = _whole_number("units", units, at_least=2)
+        self.units = integer("units", units, at_least=2)
         if width is None:
             width = 1 / (1.5 * (self.units - 1))
-        self.width = _number("width", width, lambda w: 0 < w < np.inf, "a finite number > 0, or None")
+        self.width = number("width", width, above=0, otherwise="or None")
 
     def call(self, inputs: Tensor) -> Tensor:
         x = self._intensities(inputs)
@@ -260,19 +261,6 @@ class PopulationEncoder(_Encoder):
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "width": self.width}
-
-
-def _whole_number(name, value, at_least):
-    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_integer or value < at_least:
-        raise ValueError(f"Argument `{name}` must be an integer >= {at_least}. Received: {name}={value!r}")
-    return int(value)
-
-
-def _number(name, value, in_range, expected):
-    if not is_number(value) or not in_range(value):
-        raise ValueError(f"Argument `{name}` must be {expected}. Received: {name}={value!r}")
-    return float(value)
 
 
 def _refuse(x):

@@ -1,6 +1,5 @@
 """Keras layers of leaky integrate-and-fire neurons: weights, checks and config; the work is done in `lif.dynamics`."""
 
-import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -10,8 +9,9 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from . import dynamics, surrogates
-from ._misuse import by_name, refuse_foreign, refuse_misplaced, refuse_no_tensor, within_time_distributed
-from .backend import Tensor
+from ._backend import Tensor
+from ._checks import check_rank, integer, number, one_of, refuse
+from ._misuse import by_name, refuse_foreign, refuse_no_tensor
 
 Leak: TypeAlias = float | ArrayLike | str | keras.initializers.Initializer
 
@@ -42,7 +42,7 @@ class OverTime(keras.layers.Layer):
         return super().from_config(config)
 
 
-class _Leaky(OverTime):
+class Leaky(OverTime):
     """What the layers share: the leak, which is a number, an array per unit or a weight, and the state."""
 
     recurrent_kernel, refractory = None, 0
@@ -52,7 +52,8 @@ class _Leaky(OverTime):
         self.supports_masking = True
         self.trainable_leak = bool(trainable_leak)
         self.leak = _checked_leak(leak)
-        self.floor = _checked_floor(floor)
+        # The potential starts at 0, which is above every floor.
+        self.floor = None if floor is None else number("floor", floor, at_most=0, otherwise="or None")
 
     def build(self, input_shape):
         check_rank(self, input_shape)
@@ -145,7 +146,7 @@ class _Leaky(OverTime):
 
 
 @keras.saving.register_keras_serializable(package="lif")
-class LIF(_Leaky):
+class LIF(Leaky):
     r"""Leaky integrate-and-fire neurons: currents in, spikes out.
 
     $$
@@ -209,17 +210,9 @@ class LIF(_Leaky):
         **kwargs,
     ):
         super().__init__(leak, floor, trainable_leak, **kwargs)
-        if not is_number(threshold) or not 0 < threshold < float("inf"):
-            raise ValueError(f"Argument `threshold` must be a number > 0. Received: threshold={threshold!r}")
-        if not isinstance(reset, str) or reset not in dynamics.RESETS:
-            raise ValueError(f"Argument `reset` must be one of {dynamics.RESETS}. Received: reset={reset!r}")
-        if isinstance(refractory, bool) or not isinstance(refractory, int | np.integer) or refractory < 0:
-            raise ValueError(
-                f"Argument `refractory` must be a whole number of steps >= 0. Received: refractory={refractory!r}"
-            )
-        self.threshold = float(threshold)
-        self.reset = reset
-        self.refractory = int(refractory)
+        self.threshold = number("threshold", threshold, above=0)
+        self.reset = one_of("reset", reset, dynamics.RESETS)
+        self.refractory = integer("refractory", refractory, at_least=0, unit="steps")
         self.surrogate = surrogates.get(surrogate)
         self.detach_reset = bool(detach_reset)
         self.return_potential = bool(return_potential)
@@ -351,7 +344,7 @@ class RecurrentLIF(LIF):
 
 
 @keras.saving.register_keras_serializable(package="lif")
-class LeakyIntegrator(_Leaky):
+class LeakyIntegrator(Leaky):
     r"""Leaky sum without spikes, for the output of a network: $v_t = \max(\text{floor}, (1 - \lambda) v_{t-1} + x_t)$.
 
     Example:
@@ -418,249 +411,13 @@ class LeakyIntegrator(_Leaky):
         return {**super().get_config(), "return_sequences": self.return_sequences}
 
 
-@keras.saving.register_keras_serializable(package="lif")
-class TimeDistributed(keras.layers.TimeDistributed):
-    r"""A layer without memory, such as a convolution, applied to every step: `keras.layers.TimeDistributed`, faster.
-
-    Keras applies the layer to one step after the other where their number is known. Here time is folded into the batch,
-    the layer sees `batch * time` examples at once, and time is unfolded again. For a layer that treats each example by
-    itself nothing else changes. Batch normalisation averages over the steps too, over those that a mask leaves out as
-    over the others.
-
-    Example:
-
-    >>> import keras, lif, numpy as np
-    >>> film = np.zeros((2, 5, 28, 28, 1), "float32")
-    >>> tuple(lif.TimeDistributed(keras.layers.Conv2D(6, 5))(film).shape)
-    (2, 5, 24, 24, 6)
-
-    Args:
-        layer: The Keras layer to apply.
-        **kwargs: As for every Keras layer: `name`, `dtype`.
-
-    Input shape: `(batch, time, *dims)`; `batch` and `time` may be unknown and may vary.
-    Output shape: `(batch, time, *units)`, with the shape `(batch, *units)` that the layer makes of `(batch, *dims)`.
-
-    Raises:
-        ValueError: If `layer` is no Keras layer, or has a time axis itself, as neurons and encoders have, or contains
-            one that has. Put it beside the layers that see one step at a time.
-    """
-
-    def __init__(self, layer: keras.layers.Layer, **kwargs):
-        super().__init__(layer, **kwargs)
-        for part in layer._flatten_layers():  # itself, and those that it contains
-            if isinstance(part, OverTime):
-                raise ValueError(within_time_distributed(type(part).__name__))
-
-    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        return over_time(self.layer, inputs)
-
-
-@keras.saving.register_keras_serializable(package="lif")
-class Recompute(OverTime):
-    r"""Layers one after the other that take little memory in training: they calculate again what they did not keep.
-
-    A layer of neurons keeps its potential in every step for the backward pass, and a layer of weights its input. Over
-    $T$ steps that is what fills the memory. Here nothing is kept but the input of the first layer and, every $k$ steps,
-    the potential of each neuron. The backward pass runs the layers over $k$ steps again when it gets there.
-    Memory grows as $T/k + k$ instead of $T$, beside input and output, and is least for $k$ near $\sqrt T$. The price is
-    one more forward pass. Outputs and gradients are the same.
-
-    Put neurons and the weights before them into one `Recompute`: around neurons alone it saves nothing, since then
-    their currents are kept. `lif.firing_rates` and the like, and `lif.to_nir`, see the layers inside as if they stood
-    in the model themselves.
-
-    Example:
-
-    >>> import keras, lif, numpy as np
-    >>> network = lif.Recompute([keras.layers.Dense(8), lif.LIF(), keras.layers.Dense(2)], every=20)
-    >>> tuple(network(np.ones((3, 400, 4), "float32")).shape)
-    (3, 400, 2)
-
-    Args:
-        layers: List of layers. Each is `LIF`, `RecurrentLIF`, `LeakyIntegrator(return_sequences=True)`, or treats every
-            step by itself: `Dense`, `TimeDistributed`, an activation.
-        every: Number of steps $k$ after which the state is kept, an integer >= 1. Where $k$ does not divide the number
-            of steps, the input is copied once, and some more steps are run.
-        **kwargs: As for every Keras layer.
-
-    Input shape: `(batch, time, *units)`; `batch` and `time` may be unknown and may vary.
-    Output shape: `(batch, time, *units)` of the last layer.
-
-    Raises:
-        ValueError: For an `every` that is no whole number >= 1, an empty list, a layer with an `activity_regularizer`,
-            or one that cannot be run twice or in blocks: `Dropout` and `BatchNormalization`, layers in float8, other
-            neurons or layers that contain some, Keras' own recurrent layers, `Masking`, convolutions and pooling over
-            time, `LIF(return_potential=True)`. A layer of your own must treat each step by itself.
-
-    Source: Chen, Xu, Zhang & Guestrin (2016), over time instead of layers.
-    """
-
-    def __init__(self, layers: list[keras.layers.Layer], every: int, **kwargs):
-        super().__init__(**kwargs)
-        if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
-            raise ValueError(
-                f"Argument `every` must be a whole number of steps >= 1. Received: every={every!r}"
-            )
-        if (
-            not isinstance(layers, list | tuple)
-            or not layers
-            or not all(isinstance(layer, keras.layers.Layer) for layer in layers)
-        ):
-            raise ValueError(f"Argument `layers` must be a list of Keras layers. Received: layers={layers!r}")
-        for layer in layers:
-            gives_one_sequence = isinstance(layer, _Leaky) and (
-                not getattr(layer, "return_potential", False) and getattr(layer, "return_sequences", True)
-            )
-            parts = list(layer._flatten_layers())  # itself, and those that it contains
-            has_time = any(isinstance(part, OverTime) for part in parts)
-            if (has_time or _mixes_steps(layer)) and not gives_one_sequence:
-                raise ValueError(
-                    "Argument `layers` takes LIF, RecurrentLIF, LeakyIntegrator(return_sequences=True) and layers "
-                    "that treat each step by itself (a convolution or a pooling in TimeDistributed), each with one "
-                    f"output per step. Received: {layer}"
-                )
-            if any(part.activity_regularizer is not None for part in parts):
-                raise ValueError(
-                    "Layers inside Recompute take no `activity_regularizer`: their outputs are not kept. "
-                    f"Received: {layer}"
-                )
-        self.supports_masking = True
-        self.layers = list(layers)
-        self.every = int(every)
-
-    def build(self, input_shape):
-        check_rank(self, input_shape)
-        shape = tuple(input_shape)
-        for layer in self.layers:
-            if not layer.built:
-                layer.build(shape)
-            for part in layer._flatten_layers():
-                # A frozen Dropout draws too; in blocks it would draw the same again and again.
-                if getattr(part, "_seed_generators", ()) or (part.trainable and isinstance(part, _GATHERING)):
-                    raise ValueError(f"{_RUN_TWICE}. Received: {layer}")
-            shape = _shape_after(layer, shape)
-
-    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        check_rank(self, inputs.shape, mask)
-        variables = [v for layer in self.layers for v in layer.variables]
-        for v in variables:
-            # A scale of float8, whose gradient Keras takes for its next value: it cannot be summed over the blocks.
-            if getattr(v, "overwrite_with_gradient", False):
-                raise ValueError(f"{_RUN_TWICE}, as float8 does. Received: the variable {v.path}")
-
-        def at_rest(batch):
-            shape, state = tuple(inputs.shape), ()
-            for layer in self.layers:
-                if isinstance(layer, _Leaky):
-                    state += layer.at_rest(batch, shape[2:], mask is not None)
-                shape = _shape_after(layer, shape)
-            return state
-
-        def advance(x, mask, state, weights):
-            state, after = list(state), ()
-            with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))) as scope:
-                given = [scope.get_current_value(v) for v in variables]
-                for layer in self.layers:
-                    if isinstance(layer, _Leaky):
-                        before = tuple(state.pop(0) for _ in layer.at_rest(1, (1,), mask is not None))
-                        x, now = layer.advance(x, before, mask)
-                        after += now
-                    else:
-                        x = layer(x)
-                for v, value in zip(variables, given, strict=True):
-                    if scope.get_current_value(v) is not value:
-                        raise ValueError(f"{_RUN_TWICE}. Received: one that changes its variable {v.path}")
-            return x, after
-
-        weights = tuple(ops.convert_to_tensor(v) for v in variables)
-        return dynamics.in_blocks(advance, at_rest, inputs, weights, self.every, mask)
-
-    def compute_output_shape(self, input_shape):
-        shape = tuple(input_shape)
-        for layer in self.layers:
-            shape = _shape_after(layer, shape)
-        return shape
-
-    def get_config(self):
-        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
-        return {**super().get_config(), "layers": layers, "every": self.every}
-
-    @classmethod
-    def from_config(cls, config):
-        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
-        return cls(**{**config, "layers": layers})
-
-
-def _shape_after(layer, shape):
-    """Also of a layer that says nothing of its shape: Keras then asks its `call`."""
-    return tuple(layer.compute_output_spec(keras.KerasTensor(shape, layer.compute_dtype)).shape)
-
-
-_RUN_TWICE = (
-    "Recompute runs its layers twice, and expects some that neither draw random numbers nor gather statistics"
-)
-_GATHERING = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
-
-# Layers of Keras that look beyond a step, or change the steps, unless TimeDistributed stands around them.
-_ACROSS_STEPS = re.compile(
-    "Conv|Pool|Padding|Cropping|UpSampling|Flatten|Reshape|Permute|Attention|RNN|Mask|Repeat"
-)
-
-
-def _mixes_steps(layer):
-    """Whether a layer of Keras, or one derived from it, does not treat each step, axis 1, by itself."""
-    names = (base.__name__ for base in type(layer).__mro__ if base.__module__.startswith("keras."))
-    return any(map(_ACROSS_STEPS.search, names)) or 1 in np.ravel(getattr(layer, "axis", -1))
-
-
-def over_time(layer, x):
-    """`layer` applied to every step of `x` at once."""
-    y = layer(ops.reshape(x, (-1, *x.shape[2:])))
-    return ops.reshape(y, (-1, ops.shape(x)[1], *y.shape[1:]))
-
-
-def check_rank(layer, input_shape, mask=None):
-    """Refuses inputs without a time axis, a step or units, a mask that is not one of their steps, and a wrong place."""
-    refuse_misplaced(layer)
-    if len(input_shape) < 3 or input_shape[1] == 0:
-        raise ValueError(
-            f"{type(layer).__name__} expects inputs of shape (batch, time, *units), of rank 3 or more and with a step "
-            f"at least. Received: inputs of shape {tuple(input_shape)}"
-        )
-    if mask is not None:
-        shape = tuple(np.shape(mask) if isinstance(mask, list) else mask.shape)
-        pairs = zip(input_shape[:2], shape, strict=False)
-        if len(shape) != 2 or any(None not in (n, m) and n != m for n, m in pairs):
-            raise ValueError(
-                f"{type(layer).__name__} expects a mask of shape (batch, time) for inputs of shape "
-                f"{tuple(input_shape)}. Received: a mask of shape {shape}"
-            )
-
-
-def is_number(value):
-    """Whether an argument is a number, Python's or NumPy's; a truth value is none."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
 def _checked_leak(leak):
     try:
         if isinstance(leak, str | dict) or callable(leak):
             return keras.initializers.get(leak)
-        values = np.array(leak, dtype="float64")  # a copy: who gave it may change his
+        values = np.array(leak, dtype="float64")  # copy: the caller may modify the array later
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            "Argument `leak` must be a number, an array of numbers or a Keras initializer. "
-            f"Received: leak={leak!r} ({error})"
-        ) from None
+        raise refuse("leak", "a number, an array of numbers or a Keras initializer", leak) from error
     if isinstance(leak, bool) or not np.all((values >= 0) & (values <= 1)):  # NaN fails too
-        raise ValueError(f"Argument `leak` must lie in [0, 1]. Received: leak={leak!r}")
+        raise refuse("leak", "in [0, 1]", leak)
     return values if values.ndim else float(leak)
-
-
-def _checked_floor(floor):
-    if floor is not None and not (is_number(floor) and np.isfinite(floor) and floor <= 0):
-        raise ValueError(
-            f"Argument `floor` must be a number <= 0 (the potential starts at 0) or None. Received: floor={floor!r}"
-        )
-    return None if floor is None else float(floor)

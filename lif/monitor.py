@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from . import surrogates
 from ._graph import Walk
 from .coarse import CoarseLIF
-from .encoders import _TimeEncoder
+from .encoders import TimeEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF
 from .soft import SoftNeuron
 
@@ -261,7 +261,7 @@ def _synapses(walk):
                 f"Received: {name!r} ({type(layer).__name__}), which has weights of its own beside its layers"
             )
     # Time begins at the encoder, or where there is none, but neurons that want time, at the input.
-    is_encoded = any(isinstance(call.layer, _TimeEncoder) for call in walk.calls)
+    is_encoded = any(isinstance(call.layer, TimeEncoder) for call in walk.calls)
     from_the_start = not is_encoded and any(isinstance(call.layer, LIF | CoarseLIF) for call in walk.calls)
     # Of each tensor: names of the layers of neurons whose output reaches it, None for the input; whether it has time.
     known, found = {id(x): ({None}, from_the_start) for x in walk.inputs}, {}
@@ -271,7 +271,7 @@ def _synapses(walk):
         has_time = any(timed for _, timed in before)
         if isinstance(layer, LIF | CoarseLIF | SoftNeuron):
             heard = {call.name}
-        has_time = has_time or isinstance(layer, _TimeEncoder)
+        has_time = has_time or isinstance(layer, TimeEncoder)
         count = _count(layer, call.outputs[0].shape, has_time)
         if isinstance(layer, LeakyIntegrator) and not layer.return_sequences or isinstance(layer, OVER_TIME):
             has_time = False
@@ -405,7 +405,7 @@ def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
             f"Argument `model` must have one input. Received: {model.name}, with {len(walk.inputs)}"
         )
     known = _run(walk, x)
-    encoded = [call.outputs[0] for call in walk.calls if isinstance(call.layer, _TimeEncoder)]
+    encoded = [call.outputs[0] for call in walk.calls if isinstance(call.layer, TimeEncoder)]
     activity = {None: ops.not_equal(known[id((encoded or walk.inputs)[0])], 0)}
     activity |= {call.name: known[id(call.outputs[0])] for call in walk.neurons.values()}
     heard = _synapses(Walk(model, (LIF, CoarseLIF, SoftNeuron), x)).values()

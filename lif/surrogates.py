@@ -22,7 +22,7 @@ from numbers import Real
 import keras
 from keras import ops
 
-from .backend import Tensor
+from ._backend import Tensor
 
 _FACTORIES: dict[str, Callable] = {}
 

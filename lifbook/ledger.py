@@ -7,7 +7,7 @@ nothing. `checks` are this project's own tests of its numbers: one outside its b
 import math
 from pathlib import Path
 
-from .results import lookup, prose, read
+from .runs import Run
 
 HOLDS = "holds"
 QUALIFIED = "holds with a qualification"
@@ -61,19 +61,13 @@ def load(root):
 
 
 def runs(root, profile):
-    """The runs of a checkout at one profile: chapter -> run. The page of claims is none: it measures nothing itself.
+    """The runs of a checkout at one profile: chapter -> `Run`. The page of claims is none: it measures nothing itself.
 
     Raises:
         Damaged: a file does not hold a run.
     """
     folder = Path(root) / "results" / profile
-    return {path.stem: read(path) for path in sorted(folder.glob("*.json")) if path.stem != "claims"}
-
-
-def measured(run, metric):
-    """A metric's value in a run, the mean where it was measured for several seeds; None where it was not recorded."""
-    entry = lookup(run, metric)
-    return prose(entry).get("", entry)
+    return {path.stem: Run.read(path) for path in sorted(folder.glob("*.json")) if path.stem != "claims"}
 
 
 def judge(claim, run, profile):
@@ -84,16 +78,16 @@ def judge(claim, run, profile):
 
     Args:
         claim: an entry of the ledger.
-        run: the chapter's run, or None.
+        run: the chapter's run, an empty one if it was not run.
         profile: "quick" or "full", which bands apply.
 
     Raises:
         ValueError: what the run recorded is no number.
     """
     ends = _interval(run, claim["metric"], claim["interval"]) if "interval" in claim else ()
-    values = [measured(run, claim["metric"]), *ends]
+    values = [run.value(claim["metric"]), *ends]
     band = claim["confirm"].get(profile)
-    if None in values or band is None or run["numbers"].get("source") != "real":
+    if None in values or band is None or run.source != "real":
         return UNTESTED
     if not all(map(_is_number, values)):
         raise ValueError(
@@ -109,9 +103,9 @@ def _interval(run, metric, confidence):
     """Both ends of Student's confidence interval of a mean over seeds; `None` where it was measured once."""
     from scipy.stats import t  # comes with the book's packages, not with the module's own
 
-    entry = lookup(run, metric)
-    if prose(entry).get("_n", 1) < 2:
+    if run.prose(metric).get("_n", 1) < 2:
         return None, None
+    entry = run.entry(metric)
     half = t.ppf((1 + confidence) / 2, entry["n"] - 1) * entry["sd"] / entry["n"] ** 0.5
     return entry["mean"] - half, entry["mean"] + half
 
@@ -121,7 +115,7 @@ def verdict(claim, quick, full):
 
     Args:
         claim: an entry of the ledger.
-        quick, full: the runs of the claim's chapter, or None.
+        quick, full: the runs of the claim's chapter.
     """
     judged = judge(claim, full, "full")
     if judged != UNTESTED:
@@ -137,9 +131,9 @@ def violations(ledger, runs, profile):
     """
     found = []
     for check in ledger["checks"]:
-        run = runs.get(check["chapter"])
-        value = measured(run, check["metric"])
-        if value is None or run["numbers"].get("source") == "stand-in" or check[profile] is None:
+        run = runs.get(check["chapter"], Run())
+        value = run.value(check["metric"])
+        if value is None or run.source == "stand-in" or check[profile] is None:
             continue
         if not _is_number(value):
             found.append(
@@ -154,31 +148,24 @@ def violations(ledger, runs, profile):
     return found
 
 
-def checkout():
-    """The folder that holds the ledger: this checkout, or None where only the module is installed, as on Colab."""
-    for folder in (Path.cwd(), Path.cwd().parent, Path(__file__).resolve().parent.parent):
-        if (folder / "results" / "claims.yml").is_file():
-            return folder
-    return None
-
-
 def as_markdown(root, source):
     """A source's claims, one after the other: the verdict, the claim, what was measured, and how it was judged."""
-    quick, full = runs(root, "quick"), runs(root, "full")
-    entries = [
-        _entry(claim, quick.get(claim["chapter"]), full.get(claim["chapter"]))
-        for claim in load(root)["claims"]
-        if claim["source"] == source
-    ]
-    return "\n\n".join(entries)
+    return "\n\n".join(_entry(*each) for each in _with_runs(root) if each[0]["source"] == source)
 
 
 def count(root):
     """How many claims got each verdict: verdict -> number."""
-    quick, full = runs(root, "quick"), runs(root, "full")
-    claims = load(root)["claims"]
-    given = [verdict(claim, quick.get(claim["chapter"]), full.get(claim["chapter"]))[0] for claim in claims]
+    given = [verdict(*each)[0] for each in _with_runs(root)]
     return {name: given.count(name) for name in (HOLDS, QUALIFIED, FAILS, UNTESTED)}
+
+
+def _with_runs(root):
+    """Each claim, and the quick and the full run of its chapter."""
+    quick, full = runs(root, "quick"), runs(root, "full")
+    return [
+        (claim, *(found.get(claim["chapter"], Run()) for found in (quick, full)))
+        for claim in load(root)["claims"]
+    ]
 
 
 def _entry(claim, quick, full):
@@ -195,7 +182,7 @@ def _entry(claim, quick, full):
         lines += [
             f"- {name}: {_shown(claim, run, kind)}"
             for name, run, kind in (("recorded full run", full, "full"), ("this build", quick, "quick"))
-            if run is not None
+            if run
         ] or ["- not measured yet"]
     if "note" in claim:
         lines.append(f"\n{claim['note'].strip()}")
@@ -204,7 +191,7 @@ def _entry(claim, quick, full):
 
 def _shown(claim, run, profile):
     """A measured value with its spread, and the band that would confirm the claim."""
-    entry, band = lookup(run, claim["metric"]), claim["confirm"].get(profile)
+    entry, band = run.entry(claim["metric"]), claim["confirm"].get(profile)
     if entry is None:
         text = "not measured"
     elif isinstance(entry, dict):
@@ -212,7 +199,7 @@ def _shown(claim, run, profile):
         text = f"{entry['mean']:.4g}" + (" (1 seed)" if one else f" ± {entry['sd']:.2g} ({entry['n']} seeds)")
     else:
         text = f"{entry:.4g}"
-    if run is not None and run["numbers"].get("source") == "stand-in":
+    if run.source == "stand-in":
         text += ", on stand-in data"
     whole = f", for the whole {claim['interval']:.0%} interval" if "interval" in claim else ""
     return text + (f" (confirmed by {_in_words(band)}{whole})" if band else " (not judged)")

@@ -1,14 +1,13 @@
-"""Puts numbers and figures on the page: a number into the prose and into the results file, in one call.
+"""What a chapter puts on its page: numbers, figures, and where they come from.
 
-The pipeline (`tools/book.py`) says through three environment variables which run this is: `LIF_CHAPTER` (file stem),
+The build (`lifbook/build`) says through three environment variables which run this is: `LIF_CHAPTER` (file stem),
 `LIF_PROFILE` ("quick" or "full") and `LIF_RESULTS` (folder). Where they are unset, as on Colab, nothing is written.
 """
 
 import base64
-import contextlib
 import html
 import io
-import json
+import logging
 import math
 import os
 import platform
@@ -16,16 +15,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows has none
-    fcntl = None
-
 import numpy as np
 
-
-class Damaged(ValueError):
-    """A file does not hold what it should; the message names it."""
+from ._files import plain
+from .runs import Run, checkout, prose
 
 
 def record(**numbers: Any) -> dict[str, Any]:
@@ -59,55 +52,57 @@ def record(**numbers: Any) -> dict[str, Any]:
         0.6
     """
     entries = {name: _entry(name, value) for name, value in numbers.items()}
-    full = recorded() or {}
+    full = recorded()
     for name, entry in entries.items():
         for suffix, value in prose(entry).items():
             _glue(name + suffix, value)
-            known = prose(lookup(full, name))
-            _glue(f"full_{name}{suffix}", known.get(suffix, math.nan))
+            _glue(f"full_{name}{suffix}", full.prose(name).get(suffix, math.nan))
     _merge(entries)
     return entries
 
 
-def recorded(chapter: str | None = None) -> dict | None:
-    """The recorded full run of a chapter, `results/full/<chapter>.json`, or None where there is none.
+def recorded(chapter: str | None = None) -> Run:
+    """The recorded full run of a chapter, `results/full/<chapter>.json`; an empty one, which is false, without it.
 
     A full run has no recorded run of its own chapter: it is about to replace it, and what it draws is what it computes.
 
     Args:
         chapter: file stem such as "04-mnist"; by default the chapter that is running.
 
-    Returns:
-        A dict with the keys `numbers`, `timings` and `provenance`.
-
     Raises:
         Damaged: the file does not hold a run.
     """
-    running = _running_chapter()
+    running, folder = _running_chapter(), checkout()
     chapter = chapter or running
-    if chapter == running and _running_profile() == "full":
-        return None
-    here, package = Path.cwd(), Path(__file__).resolve().parent.parent
-    for folder in (here, here.parent, package) if chapter else ():
-        path = folder / "results" / "full" / f"{chapter}.json"
-        if path.is_file():
-            return read(path)
-    return None
+    if not chapter or folder is None or (chapter == running and _running_profile() == "full"):
+        return Run()
+    path = folder / "results" / "full" / f"{chapter}.json"
+    return Run.read(path) if path.is_file() else Run()
 
 
-def banner(*datasets: Any) -> None:
-    """Says on the page which profile and which data it was built from, and records it as `source`.
+def open_chapter(*datasets: Any) -> None:
+    """Opens a chapter: the figures' style, a quiet TensorFlow, and the banner.
 
-    A stand-in among the data sets makes `source` "stand-in" and shows a warning: no claim is judged by such a run. The
+    The banner says on the page which profile and which data it was built from, and records the latter as `source`. A
+    stand-in among the data sets makes `source` "stand-in" and shows a warning: no claim is judged by such a run. The
     provenance of the recorded full run, where there is one, stands below in a fold. In the book the warning opens the
-    page, and the rest closes it (`tools/render.py`). The prose gets the words `this_build`.
+    page, and the rest closes it (`lifbook/build/render.py`). The prose gets the words `this_build`.
 
     Args:
         *datasets: records with a `name` and a `source`; none for a chapter that needs no data.
 
     Raises:
-        RuntimeError: the pipeline's full profile was given a stand-in.
+        RuntimeError: the build's full profile was given a stand-in.
     """
+    import matplotlib.pyplot as plt  # here, not above: the build reads results without Matplotlib
+
+    plt.style.use("lifbook.book")
+    # It warns when many models are compiled in one session, which is what comparing models takes.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    _banner(datasets)
+
+
+def _banner(datasets):
     sources = {dataset.name: str(dataset.source) for dataset in datasets}
     stand_ins = [name for name, source in sources.items() if source == "stand-in"]
     if stand_ins and os.environ.get("LIF_PROFILE") == "full":
@@ -134,7 +129,7 @@ def this_build(*datasets: Any) -> str:
     'this build, stand-in data'
 
     Args:
-        *datasets: the records that the numbers come from, as for `banner`.
+        *datasets: the records that the numbers come from, as for `open_chapter`.
     """
     stand_ins = any(dataset.source == "stand-in" for dataset in datasets)
     return "this build, stand-in data" if stand_ins else "this build"
@@ -192,97 +187,6 @@ def _luminance(rgb):
     return linear @ (0.2126, 0.7152, 0.0722)
 
 
-def lookup(run, name):
-    """The entry `name` of a run's numbers or timings, or None."""
-    run = run or {}
-    return run.get("numbers", {}).get(name, run.get("timings", {}).get(name))
-
-
-def prose(entry):
-    """What of an entry goes into the prose: a dict, suffix of the name -> value. A series has no prose."""
-    if isinstance(entry, dict) and set(entry) == {"mean", "sd", "n", "values"}:
-        return {"": entry["mean"], "_sd": entry["sd"], "_n": entry["n"]}
-    if isinstance(entry, (bool, int, float, str)):
-        return {"": entry}
-    return {}
-
-
-def is_timing(name):
-    """Whether a name is a measured time, which no two runs share."""
-    return name.startswith("seconds_") or name.endswith("_seconds")
-
-
-@contextlib.contextmanager
-def whole(path):
-    """The name of a file to be written, which takes the place of `path` when it is whole, and not before."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        if error.errno and not error.filename:  # a full disk
-            error.filename = str(path)
-        raise
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write(path, text):
-    """Writes a text file whole or not at all."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
-        part.write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def alone(path):
-    """Has other processes that want to make the same file wait, where the system can lock files.
-
-    Yields the name of the file that is locked, which stays behind.
-    """
-    path = Path(path)
-    name = path.with_name(path.name + ".lock")
-    with contextlib.ExitStack() as stack:
-        if fcntl:
-            # A folder that cannot be written is reported by who writes into it.
-            with contextlib.suppress(OSError):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                fcntl.flock(stack.enter_context(open(name, "w")), fcntl.LOCK_EX)
-        yield name
-
-
-def read(path):
-    """The run in a file: a dict with the keys `numbers`, `timings` and `provenance`.
-
-    Raises:
-        Damaged: the file is none of a run.
-        OSError: it cannot be read.
-    """
-    empty = {"numbers": {}, "timings": {}, "provenance": {}}
-    try:
-        run = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_number)
-        received = f"{type(run).__name__} {str(run)[:60]}"
-        if (
-            isinstance(run, dict)
-            and all(isinstance(run.get(part, {}), dict) for part in empty)
-            and "numbers" in run
-        ):
-            return empty | run
-    except ValueError as damage:
-        received = damage
-    raise Damaged(f"{path} must hold a run: numbers, timings and provenance, as JSON. Received: {received}")
-
-
-def _no_number(word):
-    raise ValueError(f"{word}, which is no number")
-
-
-def dumps(run):
-    """A run as the text of its file: sorted, so that two equal runs are equal files."""
-    return json.dumps(run, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-
-
 def _entry(name, value):
     entry = plain(name, value)
     if isinstance(entry, (bool, int, float, str, dict)):
@@ -302,45 +206,6 @@ def _entry(name, value):
     if not (math.isfinite(mean) and math.isfinite(sd)):
         raise ValueError(f"{name} must have a finite mean and sd, received {value!r}")
     return {"mean": mean, "sd": sd, "n": len(entry), "values": entry}
-
-
-def plain(name: str, value: Any, finite: bool = True) -> Any:
-    """The value in JSON's own types, every number in it finite.
-
-    With `finite=False` NaN and infinities, which JSON lacks, become `{"float": "nan"}` and the like: see `restored`.
-    """
-    if isinstance(value, dict):
-        if len(set(map(str, value))) < len(value):
-            raise ValueError(f"{name} must have keys that differ as strings, received {list(value)}")
-        return {plain(name, str(key)): plain(name, item, finite) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(name, item, finite) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        if np.ma.is_masked(value):  # a list would have None there
-            raise ValueError(
-                f"{name} must have no masked entries: fill them or leave them out. Received: {value!r}"
-            )
-        return plain(name, value.tolist(), finite)
-    if isinstance(value, float) and not math.isfinite(value):
-        if finite:
-            raise ValueError(f"{name} must be finite, received {value}")
-        return {"float": str(float(value))}
-    if isinstance(value, (int, str)):
-        try:
-            str(value).encode()
-        except ValueError as error:  # half of a surrogate pair, or thousands of digits
-            raise ValueError(f"{name} must be what JSON's readers take. Received: {error}") from None
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if hasattr(value, "__array__"):  # a backend's tensor
-        return plain(name, np.asarray(value), finite)
-    raise TypeError(f"{name} must be a number, a string, a sequence or a dict, received {value!r}")
-
-
-def restored(text):
-    """What the text of a file holds, with the numbers that `plain(..., finite=False)` wrote as words."""
-    words = [{"float": word} for word in ("nan", "inf", "-inf")]
-    return json.loads(text, object_hook=lambda entry: float(entry["float"]) if entry in words else entry)
 
 
 def _glue(name, value):
@@ -368,11 +233,10 @@ def _merge(entries, provenance=None):
     if not _in_pipeline():
         return
     path = Path(os.environ["LIF_RESULTS"]) / os.environ["LIF_PROFILE"] / f"{os.environ['LIF_CHAPTER']}.json"
-    run = read(path) if path.exists() else {"numbers": {}, "timings": {}, "provenance": {}}
-    for name, entry in entries.items():
-        run["timings" if is_timing(name) else "numbers"][name] = entry
-    run["provenance"].update(_environment(), **(provenance or {}))
-    write(path, dumps(run))
+    run = Run.read(path) if path.exists() else Run()
+    run.add(entries)
+    run.provenance |= _environment() | (provenance or {})
+    run.write(path)
 
 
 def _environment():
@@ -437,12 +301,12 @@ def _box(text, warning):
 
 
 def _provenance_fold(run):
-    if run is None:
+    if not run:
         return ""
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left">{html.escape(name.replace("_", " "))}</th>'
         f"<td>{html.escape(_fact(fact))}</td></tr>"
-        for name, fact in sorted(run["provenance"].items())
+        for name, fact in sorted(run.provenance.items())
     )
     summary = "<summary>The recorded full run: where its numbers come from</summary>"
     return f"<details>{summary}<table>{rows}</table></details>"

@@ -18,7 +18,7 @@ def progress(iterable: Iterable | None = None, **options: Any) -> Any:
 
     Example:
 
-    >>> from lif.progress import progress
+    >>> from lifbook.progress import progress
     >>> sum(progress([1, 2, 3], desc="adding"))
     6
     """

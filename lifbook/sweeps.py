@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ._files import dumps, file_lock, plain, restored, write
 from .progress import progress
-from .results import alone, dumps, plain, restored, write
 
 
 def sweep(
@@ -78,7 +78,7 @@ def sweep(
     ...     spikes = lif.LIF(leak=leak)(lif.PoissonEncoder(steps=50, seed=seed)(np.array([[0.4]])))
     ...     return {"rate": float(np.mean(np.array(spikes)))}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = lif.sweep(rate, {"leak": [0.0, 0.5], "seed": [0, 1]}, folder)
+    ...     found = lifbook.sweep(rate, {"leak": [0.0, 0.5], "seed": [0, 1]}, folder)
     >>> [setting for setting, result in found][:3]
     [{'leak': 0.0, 'seed': 0}, {'leak': 0.0, 'seed': 1}, {'leak': 0.5, 'seed': 0}]
     """
@@ -86,7 +86,7 @@ def sweep(
         import joblib
     except ModuleNotFoundError:
         raise ImportError(
-            "lif.sweep needs the package joblib: pip install joblib (lif-book[sweep] brings it)"
+            "lifbook.sweep needs the package joblib: pip install joblib (lif-book[sweep] brings it)"
         ) from None
     from concurrent.futures.process import BrokenProcessPool  # joblib's error is one of these
 
@@ -142,7 +142,7 @@ def _run(function, setting, file, home=None):
     """One run, and its file: `(run, None)`, or `(None, what went wrong)`. `home` is the sweep's process."""
     if os.getppid() == home:
         _end_with(home)
-    with alone(file) as lock:
+    with file_lock(file) as lock:
         try:
             if run := _stored(file, setting):  # another sweep has made it in the meantime
                 return run, None

@@ -21,12 +21,23 @@ SHARED = ["keras", "numpy", "jax", "nir", "scipy", "joblib", "pyyaml", "hypothes
 LIBRARIES = ["nirtorch==2.6", "norse==1.1.0", "snntorch==1.0.0", "spikingjelly==2.0.0", "loguru==0.7.3"]
 
 # The tests of the module, which must pass on every backend.
-TESTS = ["backends", "coarse", "docstrings", "dynamics", "encoders", "interchange", "layers", "neurons"]
-TESTS += ["recurrent", "soft", "summary", "surrogates"]
+TESTS = [
+    "backends",
+    "coarse",
+    "dynamics",
+    "encoders",
+    "layers",
+    "neurons",
+    "nir",
+    "recurrent",
+    "soft",
+    "summary",
+]
+TESTS += ["surrogates", "docstrings"]
 # Left out on both: what needs the book's packages, and Keras' `jit_compile=True`, which here means minutes of compiling
 # or nothing at all.
 LEFT_OUT = [
-    "test_docstrings.py::test_examples_print_what_they_say[lif.illustrations]",
+    "test_docstrings.py::test_examples_print_what_they_say[lifbook.illustrations]",
     "test_docstrings.py::test_examples_print_what_they_say[lif.plots]",
     "test_coarse.py::test_trains_with_any_number_of_steps[True]",
     "test_layers.py::test_trains_with_any_number_of_steps[True]",

@@ -21,18 +21,22 @@ below $\vartheta$. That is what is written, and undone in reading.
 """
 
 import math
+import os
 import re
+import tempfile
 import warnings
 from collections.abc import Callable
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
-from ._graph import Walk
-from .layers import LIF, LeakyIntegrator, RecurrentLIF, TimeDistributed, is_number
-from .results import whole
+from .._checks import number
+from .._graph import Walk
+from ..layers import LIF, LeakyIntegrator, RecurrentLIF
+from ..wrappers import TimeDistributed
 
 Graph: TypeAlias = Any  # a nir.NIRGraph; the package is imported where it is needed
 
@@ -113,7 +117,7 @@ def to_nir(
     Source: Pedersen et al., Neuromorphic intermediate representation, Nature Communications 15 (2024).
     """
     nir = _nir()
-    _check_step(dt)
+    dt = number("dt", dt, above=0)
     walk = Walk(model, (LIF, LeakyIntegrator))
     calls = walk.chain()
     shape = tuple(walk.inputs[0].shape[2:])
@@ -127,14 +131,11 @@ def to_nir(
         calls = calls[writer.add(*calls[:2]) :]
     graph = nir.NIRGraph(*writer.finished(), metadata={"dt": dt, "fires": "above"})
     if path is not None:
-        with whole(path) as part:
+        with tempfile.TemporaryDirectory(prefix=".", dir=Path(path).parent) as folder:
+            part = Path(folder) / "graph.nir"
             nir.write(part, graph)
+            os.replace(part, path)  # whole or not at all
     return graph
-
-
-def _check_step(dt):
-    if not is_number(dt) or not 0 < dt < math.inf:
-        raise ValueError(f"Argument `dt` must be a finite number > 0. Received: dt={dt!r}")
 
 
 class _Writer:
@@ -396,7 +397,7 @@ def from_nir(
                 "SpikingJelly do. Norse takes 1e-3 and Spyx 1: give argument `dt`.",
                 stacklevel=2,
             )
-    _check_step(dt)
+    dt = number("dt", dt, above=0)
     # Earlier versions of `to_nir`, which noted the step alone, wrote the threshold at which a neuron fires.
     fires_above = "fires" in graph.metadata or "dt" not in graph.metadata
     options = dict(surrogate=surrogate, detach_reset=detach_reset, floor=None)

@@ -4,7 +4,7 @@ import inspect
 import pkgutil
 import re
 
-MARK = re.compile(r"<!-- api lif\.(\S+) -->")
+MARK = re.compile(r"<!-- api (\S+) -->")
 SECTION = re.compile(r"(Args|Returns|Raises|Input shape|Output shape|Example|Source):\s*(.*)")
 ITEM = re.compile(r"    (\*{0,2}\w+(?:, \*{0,2}\w+)*): (.*)")
 
@@ -16,16 +16,16 @@ def with_reference(text):
 
 def entry(name):
     """One object: heading, signature, description."""
-    thing = pkgutil.resolve_name(f"lif.{name}")
+    thing = pkgutil.resolve_name(name)
     arguments = [
         str(parameter.replace(annotation=inspect.Parameter.empty))
         for parameter in inspect.signature(thing).parameters.values()
         if parameter.name not in ("self", "kwargs")
     ]
-    call = f"lif.{name}({', '.join(arguments)})"
+    call = f"{name}({', '.join(arguments)})"
     if len(call) > 70:
-        call = "\n".join([f"lif.{name}(", *(f"    {argument}," for argument in arguments), ")"])
-    return f"### `lif.{name}`\n\n```python\n{call}\n```\n\n{as_markdown(inspect.getdoc(thing))}\n"
+        call = "\n".join([f"{name}(", *(f"    {argument}," for argument in arguments), ")"])
+    return f"### `{name}`\n\n```python\n{call}\n```\n\n{as_markdown(inspect.getdoc(thing))}\n"
 
 
 def as_markdown(docstring):

@@ -1,10 +1,10 @@
 """Builds the book: execute the chapters, verify their numbers, and only then make the HTML.
 
-python tools/book.py build                 everything, at the quick profile
-python tools/book.py full [04-mnist ...]   records full runs on the real data (hours)
-python tools/book.py headline              results/headline.json and the README's table, from the recorded runs
-python tools/book.py new 05-title          an empty chapter with the cells every chapter begins with
-python tools/book.py serve                 shows the built book at 127.0.0.1:8000
+python -m lifbook.build.book build                 everything, at the quick profile
+python -m lifbook.build.book full [04-mnist ...]   records full runs on the real data (hours)
+python -m lifbook.build.book headline              results/headline.json and the README's table, from the recorded runs
+python -m lifbook.build.book new 05-title          an empty chapter with the cells every chapter begins with
+python -m lifbook.build.book serve                 shows the built book at 127.0.0.1:8000
 """
 
 import fcntl
@@ -16,12 +16,11 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
-import chapters
-import execute
-import headline
-import parallel
-import render
-from project import BUILD, CLAIMS, RESULTS, ROOT, ledger, notebooks, results
+from .. import ledger
+from .._files import Damaged
+from ..runs import Run
+from . import chapters, execute, headline, parallel, render
+from .project import BUILD, CLAIMS, RESULTS, ROOT, notebooks
 
 
 def build():
@@ -46,7 +45,7 @@ def run_chapters(profile):
     for group in ([path for path in paths if path not in last], last):
         for path, folder in _runs(group, profile):
             executed[path], run = execute.load(path, folder)
-            results.write(RESULTS / profile / f"{path.stem}.json", results.dumps(run))
+            run.write(RESULTS / profile / f"{path.stem}.json")
     return {path: executed[path] for path in paths}
 
 
@@ -67,9 +66,9 @@ def verify(profile):
     """Stops the build where a number is outside its band, or a chapter has not said which data it used."""
     runs = ledger.runs(ROOT, profile)
     found = [
-        f"{stem}: no data source recorded; call banner()"
-        for stem in runs
-        if "source" not in runs[stem]["numbers"]
+        f"{stem}: no data source recorded; call lifbook.open_chapter()"
+        for stem, run in runs.items()
+        if run.source is None
     ]
     try:
         found += ledger.violations(ledger.load(ROOT), runs, profile)
@@ -88,13 +87,13 @@ def full(*stems):
     for number, path in enumerate(paths, 1):
         print(f"[{number}/{len(paths)}] {path.stem}, full profile", flush=True)
         executed, run = execute.execute(path, "full")
-        if run["numbers"].get("source") != "real":
+        if run.source != "real":
             raise SystemExit(f"{path.stem}: a full run needs real data; nothing was recorded")
-        if run["provenance"]["uncommitted_changes"] is True:
+        if run.provenance["uncommitted_changes"] is True:
             print("  Note: the checkout has uncommitted changes, and the record says so.")
         chapters.save(executed, BUILD / "full" / path.name)
-        results.write(RESULTS / "full" / f"{path.stem}.json", results.dumps(run))
-        print(f"  recorded in {run['provenance']['seconds']} s: results/full/{path.stem}.json", flush=True)
+        run.write(RESULTS / "full" / f"{path.stem}.json")
+        print(f"  recorded in {run.provenance['seconds']} s: results/full/{path.stem}.json", flush=True)
     headline.update()
 
 
@@ -111,8 +110,8 @@ def _drop_old_results(profile, paths):
     """Those of chapters that are no more, and those that are damaged: they are written anew."""
     known = {notebook.stem for notebook in paths}
     for path in (RESULTS / profile).glob("*.json"):
-        with suppress(results.Damaged):
-            if path.stem in known and results.read(path):
+        with suppress(Damaged):
+            if path.stem in known and Run.read(path):
                 continue
         path.unlink()
 
@@ -152,7 +151,7 @@ def main(arguments):
             return serve(*rest)
         with alone():
             command(*rest)
-    except (execute.ChapterFailed, results.Damaged) as failure:
+    except (execute.ChapterFailed, Damaged) as failure:
         raise SystemExit(f"\n{failure}") from None
     except OSError as trouble:
         raise SystemExit(f"\nThe files are in the way: {trouble}") from None

@@ -5,7 +5,8 @@ import re
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from project import ROOT, first_cell, notebooks, results
+from .._files import Damaged, write
+from .project import ROOT, first_cell, notebooks
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -42,12 +43,12 @@ def read(path):
     except OSError:
         raise
     except Exception as damage:  # whatever a damaged file leads to
-        raise results.Damaged(f"{path} must be a notebook. Received: {damage}") from damage
+        raise Damaged(f"{path} must be a notebook. Received: {damage}") from damage
 
 
 def save(notebook, path):
     """Writes a notebook whole or not at all."""
-    results.write(path, nbformat.writes(notebook) + "\n")
+    write(path, nbformat.writes(notebook) + "\n")
 
 
 def notebooks_by_stem():

@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from project import ROOT, config
+from .project import ROOT, config
 
 MARK = "<!-- citation -->"
 

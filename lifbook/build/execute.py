@@ -1,6 +1,6 @@
 """Executes a chapter with papermill, and keeps what was executed.
 
-python tools/execute.py chapters/04-mnist.ipynb quick     executes one into the cache
+python -m lifbook.build.execute chapters/04-mnist.ipynb quick     executes one into the cache
 """
 
 import hashlib
@@ -19,8 +19,11 @@ from pathlib import Path
 
 import nbformat
 
-import chapters
-from project import BUILD, CLAIMS, RESULTS, ROOT, remarks_to, results
+from .._files import Damaged, write
+from ..datasets.files import cache_folder, data_folder
+from ..runs import Run
+from . import chapters, reach
+from .project import BUILD, CLAIMS, RESULTS, ROOT, remarks_to
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 CHANGED = 3  # exit status of a run whose chapter is now another
@@ -41,12 +44,12 @@ def cached(path, profile):
     if not folder.exists():
         return None
     try:
-        run = results.read(folder / "results.json")
+        run = Run.read(folder / "results.json")
         chapters.read(folder / "notebook.ipynb")
-    except (OSError, results.Damaged) as damage:
+    except (OSError, Damaged) as damage:
         print(f"  {path.stem}: to be executed again, its copy in the cache is damaged: {damage}", flush=True)
         return None
-    is_stale = run["numbers"].get("source") == "stand-in" and run["provenance"]["date"] != _today()
+    is_stale = run.source == "stand-in" and run.provenance["date"] != _today()
     return None if is_stale else folder
 
 
@@ -58,7 +61,7 @@ def newest(stem, profile):
 def load(path, folder):
     """The notebook with its present text and the run's outputs, and the run's results."""
     source, executed = chapters.read(path), chapters.read(folder / "notebook.ipynb")
-    return merge(source, executed), results.read(folder / "results.json")
+    return merge(source, executed), Run.read(folder / "results.json")
 
 
 def execute(path, profile):
@@ -93,8 +96,8 @@ def execute(path, profile):
             )
         seconds = time.monotonic() - started
         recorded = scratch / profile / f"{path.stem}.json"
-        run = results.read(recorded) if recorded.exists() else {"numbers": {}, "provenance": {}}
-        run["provenance"] |= tree | provenance(run, seconds)
+        run = Run.read(recorded) if recorded.exists() else Run()
+        run.provenance |= tree | provenance(run, seconds)
         return chapters.read(output), run
     except Exception as error:  # whatever stopped it, the reader gets the same report
         raise ChapterFailed(_report(path.stem, output, error)) from error
@@ -135,7 +138,7 @@ def key(notebook, stem, profile, data=True):
 
 def provenance(run, seconds):
     """Where a run's numbers come from, but for what the kernel itself knows."""
-    seeds = [entry["n"] for entry in run["numbers"].values() if isinstance(entry, dict) and "n" in entry]
+    seeds = [entry["n"] for entry in run.numbers.values() if isinstance(entry, dict) and "n" in entry]
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -163,19 +166,13 @@ def _tree():
 
 
 def _inputs(stem, profile, code):
-    """The files a chapter depends on.
+    """The files a chapter depends on: the modules that its code can reach, the lock, and results that it reads.
 
     A recorded run or a benchmark counts for the chapters whose code names it, a recorded run also for its own.
     """
     text = "\n".join(source for _, source in code)
     recorded = sorted((RESULTS / "full").glob("*.json"))
-    unused = {"__pycache__"} if "lif.illustrations" in text else {"__pycache__", "illustrations"}
-    files = [
-        path
-        for path in sorted((ROOT / "lif").rglob("*"))
-        if path.is_file() and path.name[0] != "." and unused.isdisjoint(path.relative_to(ROOT).parts)
-    ]
-    files += [ROOT / "requirements.txt"]
+    files = [*reach.files(text, ROOT, ("lif", "lifbook")), ROOT / "requirements.txt"]
     files += [path for path in sorted((ROOT / "benchmarks").glob("*.json")) if f'"{path.stem}"' in text]
     if stem == CLAIMS:
         others = [path for path in sorted((RESULTS / profile).glob("*.json")) if path.stem != stem]
@@ -185,11 +182,9 @@ def _inputs(stem, profile, code):
 
 def _data_in_reach():
     """Names and sizes of the data files a loader would find: cheap, and it changes when a file comes or goes."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "lif-book"
-    folders = [os.environ.get("LIF_DATA"), os.environ.get("LIF_CACHE") or cache]
     found, seen = [], set()
-    for folder in filter(None, folders):
-        for parent, names, files in os.walk(os.path.expanduser(folder), followlinks=True):
+    for folder in filter(None, (data_folder(), cache_folder())):
+        for parent, names, files in os.walk(folder, followlinks=True):
             if os.path.realpath(parent) in seen:  # links may lead round in a circle
                 names.clear()
                 continue
@@ -206,7 +201,7 @@ def _store(folder, notebook, run):
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     nbformat.write(notebook, part / "notebook.ipynb")
-    results.write(part / "results.json", results.dumps(run))
+    run.write(part / "results.json")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
     runs = _runs(folder.parent, folder.name.rsplit("-", 1)[0])
@@ -334,8 +329,8 @@ def main(path, profile):
             raise SystemExit(CHANGED)  # its numbers are of the old state, or of a mixture
         # The data are looked at now: a run may have fetched them, and the next build finds them in place.
         _store(_folder(path, profile), executed, run)
-    except (ChapterFailed, results.Damaged, OSError) as failure:
-        results.write(_report_file(path.stem), f"{failure}\n")
+    except (ChapterFailed, Damaged, OSError) as failure:
+        write(_report_file(path.stem), f"{failure}\n")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(1) from None

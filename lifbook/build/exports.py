@@ -3,7 +3,7 @@
 import json
 import re
 
-from project import ROOT
+from .project import ROOT
 
 NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 

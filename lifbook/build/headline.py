@@ -1,8 +1,8 @@
 """Makes `results/headline.json` and the README's table from the recorded full runs, so that neither is typed."""
 
-import json
-
-from project import RESULTS, ROOT, results
+from .._files import dumps, write
+from ..runs import Run
+from .project import RESULTS, ROOT
 
 # Name in headline.json -> (what the table calls it, chapter, metric in that chapter's results).
 HEADLINES = {
@@ -73,15 +73,15 @@ HEADLINES = {
         "deeper_spiking_accuracy",
     ),
 }
-BEGIN, END = "<!-- results: made by tools/headline.py -->", "<!-- /results -->"
+BEGIN, END = "<!-- results: made by lifbook/build/headline.py -->", "<!-- /results -->"
 
 
 def update():
     """Rewrites both files."""
     values = headlines()
-    results.write(RESULTS / "headline.json", as_json(values))
+    write(RESULTS / "headline.json", as_json(values))
     readme = ROOT / "README.md"
-    results.write(readme, with_table(readme.read_text(encoding="utf-8"), values))
+    write(readme, with_table(readme.read_text(encoding="utf-8"), values))
 
 
 def headlines():
@@ -89,15 +89,15 @@ def headlines():
     found = {}
     for name, (_, chapter, metric) in HEADLINES.items():
         path = RESULTS / "full" / f"{chapter}.json"
-        run = results.read(path) if path.exists() else None
-        entry = results.lookup(run, metric)
-        if entry is not None and run["numbers"].get("source") == "real":
+        run = Run.read(path) if path.exists() else Run()
+        entry = run.entry(metric)
+        if entry is not None and run.source == "real":
             found[name] = {"value": entry["mean"], "sd": entry["sd"], "seeds": entry["n"], "chapter": chapter}
     return found
 
 
 def as_json(values):
-    return json.dumps(values, indent=1, sort_keys=True) + "\n"
+    return dumps(values)
 
 
 def table(values):

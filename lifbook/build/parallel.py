@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 
-import execute
-from project import ROOT, ledger
+from .. import ledger
+from . import execute
+from .project import ROOT
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 JOBS = os.environ.get("JOBS") or str(min(2, CORES))  # each may need two gigabytes of memory
@@ -59,9 +60,9 @@ def _start(path, profile):
     threads = dict.fromkeys(
         ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(max(1, CORES // JOBS))
     )
-    command = [sys.executable, ROOT / "tools" / "execute.py", path, profile]
+    command = [sys.executable, "-m", "lifbook.build.execute", path, profile]
     # The build's lock is handed on: a chapter that outlives a killed build keeps the next one waiting.
-    return subprocess.Popen(command, env=os.environ | threads, close_fds=False)
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | threads, close_fds=False)
 
 
 def _left(paths, last):
@@ -71,7 +72,5 @@ def _left(paths, last):
 
 
 def _last_seconds(profile):
-    runs = ledger.runs(ROOT, profile)
-    return {
-        stem: run["provenance"]["seconds"] for stem, run in runs.items() if "seconds" in run["provenance"]
-    }
+    facts = {stem: run.provenance for stem, run in ledger.runs(ROOT, profile).items()}
+    return {stem: fact["seconds"] for stem, fact in facts.items() if "seconds" in fact}

@@ -6,7 +6,7 @@ import textwrap
 import numpy as np
 from matplotlib.figure import Figure
 
-from project import config
+from .project import config
 
 BLUE, ORANGE, INK, SHEET = "#0072B2", "#D55E00", "#222222", "#FDFDFC"
 

@@ -1,15 +1,14 @@
 """Where things are, and the one form every chapter's first cells have."""
 
-import importlib
 import os
-import sys
-import types
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+from .._files import Damaged
+
+ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
 RESULTS = ROOT / "results"
 CLAIMS = "claims"  # the stem of the page that reads every other chapter's results
@@ -33,21 +32,6 @@ def remarks_to(log):
         os.close(kept)
 
 
-def _without_keras():
-    """`lif.ledger` and `lif.results`, which need no Keras.
-
-    `import lif` loads Keras and a backend: seconds, and hundreds of megabytes, that a build with nothing to execute
-    should not cost. So the two are loaded from the same files, under a package of another name with an empty __init__.
-    """
-    package = types.ModuleType("lif_without_keras")
-    package.__path__ = [str(ROOT / "lif")]
-    sys.modules[package.__name__] = package
-    return [importlib.import_module(f"{package.__name__}.{name}") for name in ("ledger", "results")]
-
-
-ledger, results = _without_keras()
-
-
 def config():
     return _read_yaml("_config.yml")
 
@@ -56,7 +40,7 @@ def _read_yaml(name):
     try:
         return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as damage:
-        raise results.Damaged(f"{ROOT / name} must be YAML. Received: {damage}") from damage
+        raise Damaged(f"{ROOT / name} must be YAML. Received: {damage}") from damage
 
 
 def repository():

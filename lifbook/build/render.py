@@ -11,13 +11,11 @@ from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-import api
-import chapters
-import citation
-import exports
-import headline
-import preview
-from project import BUILD, ROOT, ledger, page_file, pages, remarks_to, results
+from .. import ledger
+from .._files import write
+from ..runs import Run
+from . import api, chapters, citation, exports, headline, preview
+from .project import BUILD, ROOT, page_file, pages, remarks_to
 
 STAGE = BUILD / "stage"
 HTML = BUILD / "html"
@@ -44,7 +42,7 @@ def make(executed):
     print("HTML: building", flush=True)
     KEY.unlink(missing_ok=True)
     _put_in_place(_sphinx())
-    results.write(KEY, digest)
+    write(KEY, digest)
     return HTML / "index.html"
 
 
@@ -52,7 +50,7 @@ def stage(executed):
     """Copies what the book is made of, at the same relative paths: the launch buttons link to those."""
     shutil.rmtree(STAGE, ignore_errors=True)
     for name in ("_config.yml", "_toc.yml", "references.bib"):
-        results.write(STAGE / name, (ROOT / name).read_text(encoding="utf-8"))
+        write(STAGE / name, (ROOT / name).read_text(encoding="utf-8"))
     shutil.copytree(ROOT / "assets", STAGE / "assets")
     _copy_mathjax(STAGE / "assets" / "vendor" / "mathjax")
     recorded, durations = ledger.runs(ROOT, "full"), _durations()
@@ -68,7 +66,7 @@ def stage(executed):
             chapters.save(executed[path], target)
         else:
             text = complete(path.read_text(encoding="utf-8"), path.stem, recorded, durations)
-            results.write(target, with_figures(text, executed))
+            write(target, with_figures(text, executed))
         preview.draw(text, STAGE / "assets" / "preview" / f"{path.stem}.png")
 
 
@@ -142,9 +140,8 @@ def complete(text, stem, recorded, durations):
 
     def known_or_words(match):
         chapter = Path(match["path"]).stem if match["path"] else stem
-        run = recorded.get(chapter, {"numbers": {}, "timings": {}})
-        entries = run["numbers"] | run["timings"]
-        names = {name + suffix for name, entry in entries.items() for suffix in results.prose(entry)}
+        run = recorded.get(chapter, Run())
+        names = {name + suffix for name in [*run.numbers, *run.timings] for suffix in run.prose(name)}
         return match[0] if match["name"] in names else NOT_RECORDED
 
     text = re.sub(
@@ -184,7 +181,7 @@ def _durations():
     for stem in sorted({*runs["quick"], *runs["full"]}):
         parts = []
         for profile in ("quick", "full"):
-            facts = runs[profile].get(stem, {}).get("provenance", {})
+            facts = runs[profile].get(stem, Run()).provenance
             if "seconds" in facts:
                 cores = "1 core" if facts["cores"] == 1 else f"{facts['cores']} cores"
                 parts.append(f"{_in_words(facts['seconds'])} ({profile} profile, {cores})")
@@ -209,16 +206,15 @@ def _sphinx():
     shutil.rmtree(out, ignore_errors=True)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(STAGE), "--path-output", str(out)]
-    tools = str(Path(__file__).parent)  # has Sphinx's extension, sphinx_page.py
     done = subprocess.run(
         [*command, "-W", "-n", "--keep-going"],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([tools, os.environ.get("PYTHONPATH", "")])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
     )
     log = done.stdout + done.stderr
-    results.write(BUILD / "html.log", log)
+    write(BUILD / "html.log", log)
     if done.returncode:
         lines = [line for line in log.splitlines() if re.search("WARNING|ERROR|[Ee]xception", line)]
         report = "\n  ".join(lines or log.splitlines()[-20:])

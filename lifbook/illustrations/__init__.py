@@ -2,7 +2,7 @@
 
 Each is an anywidget: the last line of a cell shows it, and its parameters are traits that can be read and set.
 
->>> from lif.illustrations import Membrane
+>>> from lifbook.illustrations import Membrane
 >>> membrane = Membrane(leak=0.05)
 >>> membrane.threshold = 0.8
 
@@ -13,7 +13,7 @@ try:
     import anywidget  # noqa: F401
 except ModuleNotFoundError:
     raise ImportError(
-        "lif.illustrations needs the package anywidget: pip install anywidget (lif-book[chapters] brings it)"
+        "lifbook.illustrations needs the package anywidget: pip install anywidget (lif-book[chapters] brings it)"
     ) from None
 
 from .balance import Balance

@@ -2,7 +2,8 @@
 
 import traitlets
 
-from .illustration import BLUE, GREEN, ORANGE, PINK, Illustration, Whole, choice, esm
+from ..palette import BLUE, GREEN, ORANGE, PINK
+from .illustration import Illustration, Whole, choice, esm
 
 DECISIONS_A_SECOND = 50
 

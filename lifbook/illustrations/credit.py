@@ -3,8 +3,10 @@
 import numpy as np
 import traitlets
 
-from .. import reference
-from .illustration import BLUE, PINK, Illustration, Number, choice, esm
+from lif import reference
+
+from ..palette import BLUE, PINK
+from .illustration import Illustration, Number, choice, esm
 
 STEPS = 211
 ARRIVALS = np.cumsum(np.tile(np.arange(11, 0, -1), 4))  # intervals of 11, 10, ..., 1 steps, over and over

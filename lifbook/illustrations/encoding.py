@@ -6,11 +6,13 @@ from itertools import islice
 import numpy as np
 import traitlets
 
-from .. import reference
+from lif import reference
+from lif.encoders import ConstantEncoder, LatencyEncoder, PopulationEncoder
+
 from ..datasets import digits
-from ..encoders import ConstantEncoder, LatencyEncoder, PopulationEncoder
+from ..palette import BLUE, GREEN, ORANGE, PINK
 from .chance import uniforms
-from .illustration import BLUE, GREEN, ORANGE, PINK, Illustration, Number, Whole, choice, esm
+from .illustration import Illustration, Number, Whole, choice, esm
 
 STEPS = 50
 SIDE = 8

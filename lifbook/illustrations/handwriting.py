@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import traitlets
 
-from .. import reference
-from .illustration import BLUE, ORANGE, Illustration, Number, Whole, esm
+from lif import reference
+
+from ..palette import BLUE, ORANGE
+from .illustration import Illustration, Number, Whole, esm
 
 FIELD = 28  # pixels on each side, as in MNIST
 BOX = 20  # the writing is scaled to fit a box of so many pixels

@@ -11,9 +11,6 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-# Of the still pictures, as in the book's other figures.
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-
 _FOLDER = Path(__file__).parent
 _IMPORT = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 
@@ -94,7 +91,7 @@ class Illustration(anywidget.AnyWidget):
     """An anywidget whose module also runs in a page without a kernel.
 
     As the last line of a cell it shows itself: in Jupyter, Colab and VS Code as a widget whose traits follow the
-    reader's hand, and while the book is built (`LIF_CHAPTER` is set, see `lif.results`) as HTML with its module
+    reader's hand, and while the book is built (`LIF_CHAPTER` is set, see `lifbook.page`) as HTML with its module
     inside, which asks no kernel and no other host for anything.
 
     A subclass names its module in `_module` and `_esm`, has its parameters as traits, and draws its still picture. What
@@ -135,7 +132,7 @@ class Illustration(anywidget.AnyWidget):
             return super()._repr_mimebundle_(**kwargs)
         import matplotlib.pyplot as plt  # here, not above: only the book has still pictures
 
-        with plt.style.context("lif.book"):
+        with plt.style.context("lifbook.book"):
             figure, description = self.picture()
             markup = self.page(figure, description)
         plt.close(figure)

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import traitlets
 
-from .. import reference
+from lif import reference
+
 from .chance import normals, shuffle, uniforms
 from .illustration import Illustration, Number, Whole, choice, esm
 

@@ -6,9 +6,11 @@ from itertools import islice
 import numpy as np
 import traitlets
 
-from .. import reference
+from lif import reference
+
+from ..palette import BLUE, GREEN
 from .chance import normals, uniforms
-from .illustration import BLUE, GREEN, Illustration, Number, Whole, choice, esm
+from .illustration import Illustration, Number, Whole, choice, esm
 
 STEPS = 120
 HIGHEST_CURRENT = 3.0

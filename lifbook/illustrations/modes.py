@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 
-from .. import reference
+from lif import reference
+
+from ..palette import BLUE, GREEN, ORANGE
 from .chance import normals, uniforms
-from .illustration import BLUE, GREEN, ORANGE, Illustration, Number, Whole, choice, esm
+from .illustration import Illustration, Number, Whole, choice, esm
 
 STEPS = 240
 PERIOD = 40  # steps from volley to volley

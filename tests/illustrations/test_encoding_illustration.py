@@ -11,8 +11,8 @@ import traitlets
 from sklearn.datasets import load_digits
 
 import lif
-from lif.illustrations import Encoding, chance, illustration
-from lif.illustrations.encoding import CODES, LEVELS, STEPS
+from lifbook.illustrations import Encoding, chance, illustration
+from lifbook.illustrations.encoding import CODES, LEVELS, STEPS
 from test_illustrations import browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
 
 CASES = 25  # each with 64 intensities: 1,600 in all, in four codes

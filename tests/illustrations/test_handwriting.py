@@ -10,9 +10,9 @@ import pytest
 import traitlets
 
 import lif
-from lif.datasets import mnist
-from lif.illustrations import Handwriting, illustration
-from lif.illustrations.handwriting import EXAMPLES, Net, ink, margin, packed
+from lifbook.datasets import mnist
+from lifbook.illustrations import Handwriting, illustration
+from lifbook.illustrations.handwriting import EXAMPLES, Net, ink, margin, packed
 from patience import HANG
 from test_illustrations import browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
 from test_jupyterlab import laboratory  # noqa: F401
@@ -361,7 +361,7 @@ def test_labels_are_moved_apart_and_stay_in_their_field(compute):
 
 
 NOTEBOOK = [
-    "from lif.illustrations import Handwriting\nfrom lif.illustrations.handwriting import EXAMPLES",
+    "from lifbook.illustrations import Handwriting\nfrom lifbook.illustrations.handwriting import EXAMPLES",
     "mine = Handwriting(strokes=[])\nmine",
     "print(f'read {mine.answer} from {len(mine.strokes)} stroke')\nmine.strokes = EXAMPLES['5']",
 ]

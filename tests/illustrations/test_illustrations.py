@@ -17,8 +17,8 @@ import traitlets
 
 import lif
 from benchmarks.illustrations import MOVE_A_SLIDER, MOVES
-from lif import illustrations
-from lif.illustrations import (
+from lifbook import illustrations
+from lifbook.illustrations import (
     Balance,
     Credit,
     Encoding,
@@ -30,7 +30,7 @@ from lif.illustrations import (
     illustration,
 )
 from patience import HANG
-from test_browser import BROWSER, FLAGS
+from chrome import BROWSER, FLAGS, in_a_browser
 
 NODE = shutil.which("node")
 ILLUSTRATIONS = [getattr(illustrations, name) for name in illustrations.__all__]
@@ -52,24 +52,9 @@ def made(kind, **parameters):
     return kind(**({"episode": EPISODE} if kind is Balance else {}), **parameters)
 
 
-in_a_browser = pytest.mark.skipif(
-    BROWSER is None and not os.environ.get("CI"),
-    reason="no chromium here: the illustrations were not seen in one",
-)
 with_javascript = pytest.mark.skipif(
     NODE is None and BROWSER is None and not os.environ.get("CI"), reason="neither node nor chromium here"
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert BROWSER, "CI must test in a browser, and there is no chromium"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture

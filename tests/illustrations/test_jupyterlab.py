@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lif.illustrations import Credit, Encoding, Learning, Membrane, Modes
+from lifbook.illustrations import Credit, Encoding, Learning, Membrane, Modes
 from patience import HANG
-from project import ROOT
-from test_browser import BROWSER, FLAGS
+from lifbook.build.project import ROOT
+from chrome import BROWSER, FLAGS, in_a_browser
 
 # What is seen of each: where its page keeps it, and what it should be.
 SHOWN = {
@@ -27,7 +27,7 @@ SHOWN = {
 }
 NAMES = [kind.__name__ for kind in SHOWN]
 NOTEBOOK = [
-    f"from lif.illustrations import {', '.join(NAMES)}",
+    f"from lifbook.illustrations import {', '.join(NAMES)}",
     *[f"{name.lower()} = {name}()\n{name.lower()}" for name in NAMES],
     f"all_of_them = [{', '.join(NAMES).lower()}]\n"
     "print('leaks', *[f'{each.leak:.3f}' for each in all_of_them])\n"

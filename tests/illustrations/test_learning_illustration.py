@@ -10,9 +10,9 @@ from keras import ops
 
 import lif
 from autodiff import value_and_gradients
-from lif.illustrations import Learning, illustration
-from lif.illustrations.chance import uniforms
-from lif.illustrations.learning import Network
+from lifbook.illustrations import Learning, illustration
+from lifbook.illustrations.chance import uniforms
+from lifbook.illustrations.learning import Network
 from test_illustrations import COLUMN, browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
 
 ANSWER = """

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 import lif
-from lif import backend, reference
+from lif import _backend as backend, reference
 
 
 def dense_gradient(inputs, output_gradient):

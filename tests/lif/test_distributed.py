@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from project import ROOT
+from lifbook.build.project import ROOT
 
 # What both backends run: every kind of weight the layers have, among them a leak shared by all examples of a batch.
 TRAINING = """

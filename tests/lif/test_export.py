@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-import exports as page  # tools/exports.py
+from lifbook.build import exports as page  # lifbook/build/exports.py
 import lif
 from benchmarks import exports
-from lif import backend
+from lif import _backend as backend
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the formats' packages are installed beside TensorFlow", allow_module_level=True)

@@ -16,14 +16,14 @@ import pytest
 
 import lif
 from lif import dynamics, surrogates
-from lif.backend import kernels_for
+from lif._backend import kernels_for
 
 if "TRITON_INTERPRET" not in os.environ:
     pytest.skip("the kernels need PyTorch and Triton's interpreter: make backends", allow_module_level=True)
 
 import torch
 
-from lif import kernels
+from lif import _kernels as kernels
 
 OPTIONS = itertools.product(
     dynamics.RESETS, (0, 2), (0.0, -0.1, None), (True, False), (False, True), (True, False)

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 import lif
 from autodiff import BACKEND, value_and_gradients
-from lif.backend import with_pullback
+from lif._backend import with_pullback
 
 HERTZ = dict(gain=1.0, bias=0.0, amplitude=1.0)
 MEMBRANE = dict(tau=0.02, refractory=0.002)

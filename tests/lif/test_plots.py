@@ -13,7 +13,7 @@ import pytest
 import lif
 from lif import plots
 from patience import HANG
-from test_browser import BROWSER, FLAGS
+from chrome import BROWSER, FLAGS, in_a_browser
 
 SPIKES = np.array([[1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 1]])  # (time, units)
 

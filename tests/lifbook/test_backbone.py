@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lif import backbone, datasets
-from lif.datasets import ChecksumError, DataUnavailable
+from lifbook.datasets import ChecksumError, DataUnavailable
 
 DAISY = 985  # of ImageNet's thousand classes
 

@@ -8,30 +8,17 @@ import threading
 
 import pytest
 
+from chrome import in_a_browser
 from patience import HANG
-from project import BUILD, pages
+from lifbook.build.project import BUILD, pages
 
 HTML = BUILD / "html"
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # Proves that nothing outside is asked for: no other name resolves.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
-
 BRIGHTNESS = """
     getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number).reduce((a, b) => a + b)
 """
 
 pytestmark = [
-    pytest.mark.skipif(
-        BROWSER is None and not os.environ.get("CI"),
-        reason="no chromium here: the pages were not seen in one",
-    ),
+    in_a_browser,
     pytest.mark.skipif(not HTML.exists(), reason="the book has not been built: make book"),
 ]
 
@@ -48,17 +35,6 @@ def address():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert BROWSER, "CI must test in a browser, and there is no chromium"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS, timeout=1000 * HANG)
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -69,34 +69,34 @@ def time_limit():
 
 def test_a_sweep_on_a_cluster_finds_what_one_process_finds(client, tmp_path, monkeypatch):
     """If this fails, a sweep on a cluster finds something else, loses runs, or repeats them."""
-    alone = lif.sweep(train, GRID, tmp_path / "alone")
+    alone = lifbook.sweep(train, GRID, tmp_path / "alone")
     monkeypatch.chdir(tmp_path)
-    assert lif.sweep(train, GRID, "cluster", backend="dask") == alone
+    assert lifbook.sweep(train, GRID, "cluster", backend="dask") == alone
     assert not any(client.run(os.listdir).values())  # written where we read, not where the workers started
 
     files = sorted((tmp_path / "cluster").iterdir())
     assert len(files) == 6
     written = {file: file.stat().st_mtime_ns for file in files}
     files[2].unlink()
-    assert lif.sweep(train, GRID, "cluster", backend="dask") == alone
+    assert lifbook.sweep(train, GRID, "cluster", backend="dask") == alone
     assert [file for file in files if file.stat().st_mtime_ns != written[file]] == [files[2]]
 
 
 def test_the_workers_work_at_the_same_time(client, tmp_path):
     """If this fails, a cluster stands idle while one of its machines does everything."""
-    found = lif.sweep(meet, {"number": [0, 1]}, tmp_path, backend="dask")
+    found = lifbook.sweep(meet, {"number": [0, 1]}, tmp_path, backend="dask")
     assert [result for _, result in found] == [True, True]
 
 
 def test_a_run_that_fails_on_a_cluster_is_named_and_costs_no_other(client, tmp_path):
     """If this fails, one bad setting costs all that a cluster found, or nobody knows which it was."""
     with pytest.raises(RuntimeError, match=r"(?s)1 of 4 runs failed.*number=0\n.*ZeroDivisionError"):
-        lif.sweep(fail_once, {"number": range(4)}, tmp_path, backend="dask")
+        lifbook.sweep(fail_once, {"number": range(4)}, tmp_path, backend="dask")
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_worker_that_dies_takes_no_run_with_it(client, tmp_path):
     """If this fails, a machine that is lost costs the runs that were on it, or ends the sweep."""
     grid = {"number": range(4), "folder": [str(tmp_path)]}
-    found = lif.sweep(die_once, grid, tmp_path / "runs", backend="dask")
+    found = lifbook.sweep(die_once, grid, tmp_path / "runs", backend="dask")
     assert (tmp_path / "began").exists() and [result for _, result in found] == [0, 1, 2, 3]

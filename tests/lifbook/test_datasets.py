@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from lif import datasets, drawings, results
-from lif.datasets import ChecksumError, DataUnavailable, _File
+from lifbook.datasets import ChecksumError, DataUnavailable, _File
 from patience import HANG
 
 BODY = np.random.default_rng(0).bytes(100_000)

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-import api
+from lifbook.build import api
 import lif
-from project import ROOT
+from lifbook.build.project import ROOT
 
 # The kernels are made when Triton is there, and have no examples.
-MODULES = [name for _, name, _ in pkgutil.iter_modules(lif.__path__, "lif.") if name != "lif.kernels"]
+MODULES = [name for _, name, _ in pkgutil.iter_modules(lif.__path__, "lif.") if name != "lif._kernels"]
 
 
 @pytest.fixture(autouse=True)

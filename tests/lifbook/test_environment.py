@@ -10,7 +10,7 @@ import pytest
 
 import environment
 from environment import Environment
-from project import ROOT
+from lifbook.build.project import ROOT
 
 
 def nothing(_):

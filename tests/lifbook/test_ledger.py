@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from chapters import notebooks_by_stem
-from lif import ledger
-from project import ROOT
+from lifbook.build.chapters import notebooks_by_stem
+from lifbook import ledger
+from lifbook.build.project import ROOT
 
 CLAIM = {
     "id": "a",

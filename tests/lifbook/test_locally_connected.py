@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import lif
-from chapters import notebooks_by_stem
+from lifbook.build.chapters import notebooks_by_stem
 
 
 @pytest.fixture(scope="module")

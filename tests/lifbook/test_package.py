@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 import lif
-from project import ROOT
+from lifbook.build.project import ROOT
 
 # Only who draws, reads data, sweeps or moves illustrations needs these. Keras may have loaded some of them itself.
 OTHERS = (
@@ -74,7 +74,7 @@ def test_the_wheel_holds_the_module_whole_and_nothing_else(wheel):
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     ours = (path for path in (ROOT / "lif").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert held == {path.relative_to(ROOT).as_posix() for path in ours}
-    assert {"lif/py.typed", "lif/book.mplstyle", "lif/illustrations/membrane.js"} <= held
+    assert {"lif/py.typed", "lifbook/book.mplstyle", "lifbook/illustrations/membrane.js"} <= held
 
 
 def test_the_wheel_asks_for_keras_and_numpy_alone(wheel):
@@ -117,9 +117,9 @@ importlib.import_module(sys.argv[1])
         ),
         ("lif.plots", ["matplotlib"], "lif.plots needs the package matplotlib: pip install matplotlib"),
         (
-            "lif.illustrations",
+            "lifbook.illustrations",
             ["anywidget", "traitlets"],
-            "lif.illustrations needs the package anywidget: pip install anywidget",
+            "lifbook.illustrations needs the package anywidget: pip install anywidget",
         ),
     ],
 )

@@ -267,7 +267,7 @@ def test_a_figure_is_a_described_reproducible_svg_and_is_closed(shown):
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("agg")
     for _ in range(2):
-        with plt.style.context("lif.book"):
+        with plt.style.context("lifbook.book"):
             figure, axes = plt.subplots()
             axes.plot([0, 1], label="a")
             results.figure(figure, alt='A line that rises from 0 to "1".')

@@ -16,20 +16,20 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-import book
-import chapters
-import execute
-import render
-import sphinx_page
-from chapters import empty
+from lifbook.build import book
+from lifbook.build import chapters
+from lifbook.build import execute
+from lifbook.build import render
+from lifbook.build import sphinx_page
+from lifbook.build.chapters import empty
 from patience import HANG
-from project import ROOT, results
+from lifbook.build.project import ROOT, results
 
 EXECUTE = (
     "import sys; sys.path.insert(0, 'tools'); import book\nwith book.alone():\n    book.run_chapters('quick')"
 )
 RECORDING = (
-    "from lif.results import banner, record\n\nbanner()\nrecord(answer=42, twice=[1.0, 3.0])\nprint('seen')"
+    "from lifbook import banner, record\n\nbanner()\nrecord(answer=42, twice=[1.0, 3.0])\nprint('seen')"
 )
 
 
@@ -98,7 +98,7 @@ class Project:
             process.stdout.close()
 
     def build(self):
-        return self.run("tools/book.py", "build")
+        return self.run("lifbook/build/book.py", "build")
 
     def execute(self):
         """The build up to the numbers, without the HTML."""
@@ -154,7 +154,7 @@ LOCK_IS_FREE = "import sys; sys.path.insert(0, 'tools'); import book\nwith book.
 KEYS = """
 import os, pathlib, sys
 sys.path.insert(0, "tools")
-import execute, nbformat
+from lifbook.build import execute, nbformat
 
 def show(name):
     notebook = nbformat.read("chapters/01-tiny.ipynb", as_version=4)
@@ -169,7 +169,7 @@ def add(path, text):
 show("start")
 show("again")
 add("lif/dynamics.py", "threshold = 2")
-add("lif/illustrations/neuron.js", "1")
+add("lifbook/illustrations/neuron.js", "1")
 add("requirements.txt", "other==1")
 add("cache/mnist.gz", "data")
 add("results/full/01-tiny.json", "{}")
@@ -186,10 +186,10 @@ nbformat.write(notebook, "chapters/01-tiny.ipynb")
 show("code")
 pathlib.Path("benchmarks/speed.json").write_text("[]")
 show("benchmark")
-notebook.cells[-2].source = "from lif.illustrations import Membrane"
+notebook.cells[-2].source = "from lifbook.illustrations import Membrane"
 nbformat.write(notebook, "chapters/01-tiny.ipynb")
 show("illustrated")
-add("lif/illustrations/modes.js", "1")
+add("lifbook/illustrations/modes.js", "1")
 """
 
 
@@ -323,7 +323,7 @@ def test_a_number_outside_its_band_stops_the_build_before_the_html(project):
 
 
 def test_a_chapter_that_does_not_say_its_data_stops_the_build(project):
-    project.chapter("from lif.results import record\n\nrecord(answer=1)")
+    project.chapter("from lifbook import record\n\nrecord(answer=1)")
     status, output = project.build()
     assert status == 1 and "01-tiny: no data source recorded; call banner()" in output
 
@@ -364,7 +364,7 @@ def test_an_interrupted_build_leaves_nothing_half_written(project, kind, send):
     """If this fails, Ctrl-C (to the whole group) or a service that is stopped leaves kernels running, or a traceback
     where a sentence should stand."""
     project.chapter(RECORDING, ENDLESS)
-    process = project.start(["tools/book.py", "build"])
+    process = project.start(["lifbook/build/book.py", "build"])
     marker = project.root / "pid"
     _wait(lambda: marker.exists() and marker.read_text())
     send(process.pid, kind)
@@ -387,7 +387,7 @@ def test_two_builds_at_once_are_refused(project):
 
 # Says that it has begun, and records its number when it is told to.
 PATIENT = (
-    "import pathlib, time\n\nfrom lif.results import banner, record\n\npathlib.Path('begun').touch()\n"
+    "import pathlib, time\n\nfrom lifbook import banner, record\n\npathlib.Path('begun').touch()\n"
     "while not pathlib.Path('go').exists():\n    time.sleep(0.1)\nbanner()\nrecord(answer=1)"
 )
 
@@ -490,7 +490,7 @@ def test_what_is_in_the_way_of_a_build_is_named(project):
 @pytest.mark.parametrize("jobs", ["abc", "1.5", "0", "-1"])
 def test_a_wrong_number_of_jobs_is_named(project, jobs):
     """If this fails, a slip of the pen is answered by a traceback, or by a build of one chapter at a time."""
-    status, output = project.run("tools/book.py", "build", JOBS=jobs)
+    status, output = project.run("lifbook/build/book.py", "build", JOBS=jobs)
     assert status == 1 and f"Received: JOBS='{jobs}'" in output and "Traceback" not in output
 
 
@@ -523,18 +523,18 @@ def test_a_build_says_what_it_does_and_nothing_else(project):
 def test_a_full_run_is_recorded_only_when_it_went_well(project):
     project.chapter("profile", RECORDING)
     (project.root / "README.md").write_text(
-        "# Tiny\n<!-- results: made by tools/headline.py -->\nold\n<!-- /results -->\nend\n"
+        "# Tiny\n<!-- results: made by lifbook/build/headline.py -->\nold\n<!-- /results -->\nend\n"
     )
-    status, output = project.run("tools/book.py", "full", "01-tiny")
+    status, output = project.run("lifbook/build/book.py", "full", "01-tiny")
     assert status == 0, output
     path = project.root / "results" / "full" / "01-tiny.json"
     recorded = path.read_text()
     assert json.loads(recorded)["provenance"]["profile"] == "full"
     assert (project.root / "README.md").read_text().endswith("/results -->\nend\n")
     project.chapter(RECORDING, "1 / 0")
-    assert project.run("tools/book.py", "full", "01-tiny")[0] == 1
+    assert project.run("lifbook/build/book.py", "full", "01-tiny")[0] == 1
     assert path.read_text() == recorded
-    status, output = project.run("tools/book.py", "full", "02-typo")
+    status, output = project.run("lifbook/build/book.py", "full", "02-typo")
     assert status == 1 and "No such chapter in _toc.yml: 02-typo" in output
 
 

@@ -10,9 +10,9 @@ import nbformat
 import pytest
 from packaging.requirements import Requirement
 
-import headline
-from chapters import PARAMETERS, empty
-from project import ROOT, first_cell, notebooks, pages, repository
+from lifbook.build import headline
+from lifbook.build.chapters import PARAMETERS, empty
+from lifbook.build.project import ROOT, first_cell, notebooks, pages, repository
 
 LOCK = (ROOT / "requirements.txt").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

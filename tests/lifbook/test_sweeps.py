@@ -18,7 +18,7 @@ from joblib._parallel_backends import ThreadingBackend
 
 import lif
 from lif import progress, sweeps
-from project import ROOT
+from lifbook.build.project import ROOT
 
 GRID = {"leak": [0.1, 0.5], "seed": [0, 1, 2]}
 
@@ -31,8 +31,8 @@ def noisy(leak, seed):
 @pytest.mark.parametrize(("jobs", "backend"), [(2, "loky"), (3, "threading")])
 def test_results_do_not_depend_on_the_number_of_jobs(tmp_path, jobs, backend):
     """If this fails, a sweep on a larger machine finds something else."""
-    alone = lif.sweep(noisy, GRID, tmp_path / "alone")
-    together = lif.sweep(noisy, GRID, tmp_path / "together", jobs=jobs, backend=backend)
+    alone = lifbook.sweep(noisy, GRID, tmp_path / "alone")
+    together = lifbook.sweep(noisy, GRID, tmp_path / "together", jobs=jobs, backend=backend)
     assert alone == together
     assert [setting for setting, _ in alone] == [{"leak": a, "seed": s} for a in (0.1, 0.5) for s in range(3)]
     assert alone[4][1] == {"rate": noisy(0.5, 1)["rate"].tolist(), "seed": 1}
@@ -49,14 +49,14 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(tmp_path):
         return noisy(leak, seed)
 
     with pytest.raises(KeyboardInterrupt):
-        lif.sweep(interrupted, GRID, tmp_path)
+        lifbook.sweep(interrupted, GRID, tmp_path)
     assert len(list(tmp_path.glob("*.json"))) == len(called) == 4
 
     def remaining(leak, seed):
         assert (leak, seed) not in called
         return noisy(leak, seed)
 
-    assert lif.sweep(remaining, GRID, tmp_path) == lif.sweep(noisy, GRID, tmp_path / "afresh")
+    assert lifbook.sweep(remaining, GRID, tmp_path) == lifbook.sweep(noisy, GRID, tmp_path / "afresh")
 
 
 def test_a_failing_run_is_named_and_loses_no_other(tmp_path):
@@ -70,15 +70,15 @@ def test_a_failing_run_is_named_and_loses_no_other(tmp_path):
     with pytest.raises(
         RuntimeError, match=r"(?s)1 of 6 runs failed.*leak=0.5, seed=1\n.*ZeroDivisionError: no such"
     ):
-        lif.sweep(sometimes, GRID, tmp_path, jobs=2, backend="threading")
+        lifbook.sweep(sometimes, GRID, tmp_path, jobs=2, backend="threading")
     assert len(list(tmp_path.glob("*.json"))) == 5
-    assert lif.sweep(noisy, GRID, tmp_path) == lif.sweep(noisy, GRID, tmp_path / "afresh")
+    assert lifbook.sweep(noisy, GRID, tmp_path) == lifbook.sweep(noisy, GRID, tmp_path / "afresh")
 
 
 def test_a_result_that_no_file_can_hold_is_a_failure(tmp_path):
     """If this fails, a model is written as something else, and read as a result."""
     with pytest.raises(RuntimeError, match="seed=0"):
-        lif.sweep(lambda seed: object(), {"seed": [0]}, tmp_path)
+        lifbook.sweep(lambda seed: object(), {"seed": [0]}, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -90,7 +90,7 @@ def test_a_result_that_no_file_can_hold_is_a_failure(tmp_path):
 def test_a_result_that_no_reader_takes_is_a_failure_like_any_other(tmp_path, result):
     """If this fails, one odd result stops the sweep with an error that names no setting, or is read as another."""
     with pytest.raises(RuntimeError, match="(?s)1 of 3 runs failed.*seed=1\n.*result must"):
-        lif.sweep(lambda seed: result if seed == 1 else seed, {"seed": range(3)}, tmp_path)
+        lifbook.sweep(lambda seed: result if seed == 1 else seed, {"seed": range(3)}, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -107,16 +107,16 @@ def test_a_damaged_file_is_named_and_its_run_made_again(tmp_path, content):
         return -seed
 
     grid = {"seed": range(4)}
-    expected = lif.sweep(logged, grid, tmp_path)
+    expected = lifbook.sweep(logged, grid, tmp_path)
     (file,) = tmp_path.glob("seed=1-*")
     if content == "another setting":
         content = next(tmp_path.glob("seed=2-*")).read_bytes()
     file.write_bytes(content)
     with pytest.warns(UserWarning, match=f"{file.name} does not hold a run of its setting"):
-        assert lif.sweep(logged, grid, tmp_path) == expected
+        assert lifbook.sweep(logged, grid, tmp_path) == expected
     assert called == [0, 1, 2, 3, 1]
     assert file.with_name(f"{file.name}.damaged").read_bytes() == content
-    assert lif.sweep(None, grid, tmp_path) == expected
+    assert lifbook.sweep(None, grid, tmp_path) == expected
 
 
 def test_a_full_disk_stops_the_sweep_and_is_named(tmp_path, monkeypatch):
@@ -131,10 +131,10 @@ def test_a_full_disk_stops_the_sweep_and_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", until_full)
     with pytest.raises(OSError, match=r"No space left on device: '.*seed=1-\w+.json'"):
-        lif.sweep(lambda seed: called.append(seed), {"seed": range(6)}, tmp_path)
+        lifbook.sweep(lambda seed: called.append(seed), {"seed": range(6)}, tmp_path)
     assert called == [0, 1]
     monkeypatch.undo()
-    assert len(lif.sweep(lambda seed: called.append(seed), {"seed": range(6)}, tmp_path)) == 6
+    assert len(lifbook.sweep(lambda seed: called.append(seed), {"seed": range(6)}, tmp_path)) == 6
     assert called == [0, 1, 1, 2, 3, 4, 5]
 
 
@@ -149,7 +149,7 @@ def test_two_sweeps_on_one_folder_share_the_runs(tmp_path):
 
     def sweep():
         together.wait()
-        found.append(lif.sweep(logged, {"seed": range(5)}, tmp_path))
+        found.append(lifbook.sweep(logged, {"seed": range(5)}, tmp_path))
 
     threads = [threading.Thread(target=sweep) for _ in range(2)]
     for thread in threads:
@@ -162,7 +162,7 @@ def test_two_sweeps_on_one_folder_share_the_runs(tmp_path):
 
 ORPHANS = """
 import os, pathlib, sys, time
-from lif.sweeps import sweep
+from lifbook.sweeps import sweep
 
 def endless(seed, here):
     part = pathlib.Path(here, f"{seed}.part")
@@ -209,7 +209,7 @@ def test_a_run_that_diverged_is_kept_as_it_ended(tmp_path):
     }
     calls = []
     for _ in range(2):
-        ((_, found),) = lif.sweep(lambda seed: calls.append(seed) or losses, {"seed": [0]}, tmp_path)
+        ((_, found),) = lifbook.sweep(lambda seed: calls.append(seed) or losses, {"seed": [0]}, tmp_path)
         np.testing.assert_equal(found, {**losses, "history": losses["history"].tolist()})
         assert isinstance(found["last"], float)
     assert calls == [0]
@@ -224,7 +224,7 @@ def test_a_file_says_which_setting_it_belongs_to(tmp_path):
         {"name": "a/b c", "leak": 0.1},
         {"leak": 0.1, "name": "a:b c"},
     ]
-    found = lif.sweep(lambda leak, name: name, settings, tmp_path)
+    found = lifbook.sweep(lambda leak, name: name, settings, tmp_path)
     assert [result for _, result in found] == ["a/b c", "a/b c", "a:b c"]
     files = sorted(tmp_path.glob("leak=0.1_name=a_b_c-*.json"))
     assert len(files) == 2  # the names' order means nothing
@@ -246,12 +246,12 @@ def test_any_backend_that_joblib_knows_by_name(tmp_path):
 
     joblib.register_parallel_backend("cluster", Cluster)
     try:
-        found = lif.sweep(noisy, GRID, tmp_path, jobs=2, backend="cluster")
+        found = lifbook.sweep(noisy, GRID, tmp_path, jobs=2, backend="cluster")
     finally:
         from joblib.parallel import BACKENDS
 
         del BACKENDS["cluster"]
-    assert len(handled) == 6 and found == lif.sweep(noisy, GRID, tmp_path / "here")
+    assert len(handled) == 6 and found == lifbook.sweep(noisy, GRID, tmp_path / "here")
 
 
 def test_results_come_home_from_workers_with_a_disk_of_their_own(tmp_path, monkeypatch):
@@ -270,7 +270,7 @@ def test_results_come_home_from_workers_with_a_disk_of_their_own(tmp_path, monke
             run = sweeps._run(noisy, setting, tmp_path / "run.json")
         with monkeypatch.context() as home:
             home.setattr(sweeps, "_run", lambda *_, run=run: run)
-            found = lif.sweep(noisy, [setting], tmp_path / write.__name__)
+            found = lifbook.sweep(noisy, [setting], tmp_path / write.__name__)
         assert found == [(setting, {"rate": noisy(**setting)["rate"].tolist(), "seed": 0})]
 
 
@@ -279,7 +279,7 @@ def test_a_relative_folder_is_ours_not_the_workers(tmp_path, monkeypatch):
     for place in ("first", "second"):
         (tmp_path / place).mkdir()
         monkeypatch.chdir(tmp_path / place)
-        lif.sweep(noisy, GRID, f"runs of the {place}", jobs=2)  # joblib keeps its workers for the second
+        lifbook.sweep(noisy, GRID, f"runs of the {place}", jobs=2)  # joblib keeps its workers for the second
     for place in ("first", "second"):
         assert [f.name for f in (tmp_path / place).iterdir()] == [f"runs of the {place}"]
 
@@ -287,30 +287,30 @@ def test_a_relative_folder_is_ours_not_the_workers(tmp_path, monkeypatch):
 def test_an_empty_grid_is_refused(tmp_path):
     """If this fails, a misspelt grid is a sweep that seems to have succeeded."""
     with pytest.raises(ValueError, match="`grid`"):
-        lif.sweep(noisy, {"leak": [], "seed": [0]}, tmp_path)
+        lifbook.sweep(noisy, {"leak": [], "seed": [0]}, tmp_path)
 
 
 @pytest.mark.parametrize("values", [1, "arctan", {"a": 1}, None, np.array(1.0)])
 def test_values_that_are_no_list_are_refused_by_name(tmp_path, values):
     """If this fails, the letters of a name are run as settings, or the error does not say which name is meant."""
     with pytest.raises(ValueError, match="`grid` must hold a list of values for 'leak'. Received:"):
-        lif.sweep(noisy, {"seed": [0], "leak": values}, tmp_path)
+        lifbook.sweep(noisy, {"seed": [0], "leak": values}, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_values_may_be_any_sequence(tmp_path):
     """If this fails, an array or a range must be made a list first."""
-    found = lif.sweep(noisy, {"leak": np.array([0.1, 0.5]), "seed": range(3)}, tmp_path)
-    assert found == lif.sweep(noisy, GRID, tmp_path / "lists")
+    found = lifbook.sweep(noisy, {"leak": np.array([0.1, 0.5]), "seed": range(3)}, tmp_path)
+    assert found == lifbook.sweep(noisy, GRID, tmp_path / "lists")
 
 
 def test_a_bar_appears_only_after_a_while_and_not_in_the_output(tmp_path, monkeypatch, capsys):
     """If this fails, quick calls flicker, slow ones seem to hang, or bars get into what a program prints."""
     monkeypatch.setattr(progress, "PATIENCE", 3600)  # the machine may be busy
-    lif.sweep(noisy, GRID, tmp_path / "quick")
+    lifbook.sweep(noisy, GRID, tmp_path / "quick")
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(progress, "PATIENCE", 0)
-    lif.sweep(noisy, GRID, tmp_path / "slow")
+    lifbook.sweep(noisy, GRID, tmp_path / "slow")
     out, err = capsys.readouterr()
     assert out == "" and "0/6" in err
 
@@ -325,7 +325,7 @@ def test_the_bar_counts_every_run(tmp_path, monkeypatch, jobs):
             moved.append(n)
 
     monkeypatch.setattr(sweeps, "progress", lambda **options: Bar(None))
-    lif.sweep(noisy, GRID, tmp_path, jobs=jobs, backend="threading")
+    lifbook.sweep(noisy, GRID, tmp_path, jobs=jobs, backend="threading")
     assert sum(moved) == 6 and len(moved) > 1
 
 
@@ -346,14 +346,14 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_first_run(tmp_pat
     with pytest.raises(
         ValueError, match=f"`folder` must be a folder that can be .*Received: folder='.*{place}'"
     ):
-        lif.sweep(lambda seed: called.append(seed), {"seed": [0]}, tmp_path / place)
+        lifbook.sweep(lambda seed: called.append(seed), {"seed": [0]}, tmp_path / place)
     assert not called
 
 
 def test_a_long_setting_in_any_script_has_a_file(tmp_path):
     """If this fails, a file system that takes 255 bytes refuses the name of 80 letters of three bytes each."""
     settings = [{"name": letter * 100} for letter in "\u6f22\U00020000a"]
-    assert [name for _, name in lif.sweep(lambda name: name, settings, tmp_path)] == [
+    assert [name for _, name in lifbook.sweep(lambda name: name, settings, tmp_path)] == [
         s["name"] for s in settings
     ]
     assert all(len(os.fsencode(file.name)) < 120 for file in tmp_path.iterdir())
@@ -366,7 +366,7 @@ def test_a_run_cannot_change_its_setting(tmp_path):
         return [sizes.pop() for _ in range(len(sizes))]
 
     expected = [({"sizes": [1, 2]}, [2, 1])]
-    assert lif.sweep(consuming, [{"sizes": [1, 2]}], tmp_path) == expected
+    assert lifbook.sweep(consuming, [{"sizes": [1, 2]}], tmp_path) == expected
     (file,) = tmp_path.iterdir()
     assert json.loads(file.read_text())["setting"] == {"sizes": [1, 2]}
 
@@ -378,7 +378,7 @@ def test_a_run_that_exits_is_a_failure_like_any_other(tmp_path):
         return sys.exit("enough") if seed == 0 else noisy(leak, seed)
 
     with pytest.raises(RuntimeError, match="(?s)2 of 6 runs failed.*leak=0.1, seed=0\n.*SystemExit: enough"):
-        lif.sweep(leaving, GRID, tmp_path)
+        lifbook.sweep(leaving, GRID, tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
 
 
@@ -395,20 +395,23 @@ def test_a_process_that_is_killed_is_reported_with_the_settings_that_are_left(tm
         return seed
 
     with pytest.raises(RuntimeError, match="(?s)a process died.*have no file.*kept in.*\nseed=1") as error:
-        lif.sweep(killed, {"seed": [0, 1]}, tmp_path, jobs=2)
+        lifbook.sweep(killed, {"seed": [0, 1]}, tmp_path, jobs=2)
     assert "seed=0" not in str(error.value)
-    assert lif.sweep(lambda seed: -seed, {"seed": [0, 1]}, tmp_path) == [({"seed": 0}, 0), ({"seed": 1}, -1)]
+    assert lifbook.sweep(lambda seed: -seed, {"seed": [0, 1]}, tmp_path) == [
+        ({"seed": 0}, 0),
+        ({"seed": 1}, -1),
+    ]
 
 
 def test_a_setting_that_comes_twice_is_run_once(tmp_path):
     """If this fails, hours go into a result that is there already."""
     called = []
-    found = lif.sweep(lambda seed: called.append(seed) or seed, {"seed": [0, 1, 0]}, tmp_path)
+    found = lifbook.sweep(lambda seed: called.append(seed) or seed, {"seed": [0, 1, 0]}, tmp_path)
     assert called == [0, 1] and [seed for _, seed in found] == [0, 1, 0]
 
 
 def test_without_joblib_the_way_to_get_it_is_named(tmp_path, monkeypatch):
     """If this fails, who has the layers alone must guess what to install."""
     monkeypatch.setitem(sys.modules, "joblib", None)
-    with pytest.raises(ImportError, match="lif.sweep needs the package joblib: pip install joblib"):
-        lif.sweep(noisy, GRID, tmp_path)
+    with pytest.raises(ImportError, match="lifbook.sweep needs the package joblib: pip install joblib"):
+        lifbook.sweep(noisy, GRID, tmp_path)
