@@ -13,10 +13,10 @@ INK, GREY, PALE = (
     "#DDDDDD",
 )  # what is given: thresholds, closed forms, other people's numbers
 
-LIF, RELU = BLUE, GREY  # networks of spiking neurons against the same of rectified linear units
+SPIKING, RELU = BLUE, INK  # networks of spiking neurons against the same of rectified linear units
 INTEGRATOR, MIXED, DETECTOR = BLUE, GREEN, ORANGE  # what the leak makes of a neuron
 SYSTEMS = {"gerum2021": BLUE, "yanguas2020": ORANGE, "hunsberger2016": GREEN}
-ENCODINGS = {"constant": INK, "regular": BLUE, "poisson": ORANGE, "latency": GREEN, "population": PINK}
+ENCODINGS = {"constant": GREY, "regular": BLUE, "poisson": ORANGE, "latency": GREEN, "population": PINK}
 SURROGATES = {
     "constant": BLUE,
     "superspike": ORANGE,
