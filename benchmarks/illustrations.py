@@ -40,9 +40,7 @@ def defaults(kind):
     """An illustration as its chapter shows it first; the episode to be played is the recorded run's."""
     from lifbook import recorded
 
-    return (
-        kind(episode=recorded("23-control")["numbers"]["episode"]) if kind.__name__ == "Balance" else kind()
-    )
+    return kind(episode=recorded("23-control").value("episode")) if kind.__name__ == "Balance" else kind()
 
 
 def measure(browser, kind, folder):
@@ -63,8 +61,10 @@ def measure(browser, kind, folder):
 def main():
     from playwright.sync_api import sync_playwright
 
-    os.environ["LIF_CHAPTER"] = "benchmark"  # illustrations show themselves as pages
+    # Illustrations show themselves as in the book.
+    os.environ |= {"LIF_CHAPTER": "benchmark", "LIF_PROFILE": "quick", "LIF_RESULTS": os.devnull}
     from lifbook import illustrations
+    from lifbook._files import write
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
@@ -80,9 +80,7 @@ def main():
         browser.close()
     print(json.dumps(report, indent=1))
     if len(sys.argv) > 1:
-        temporary = Path(f"{sys.argv[1]}.part")
-        temporary.write_text(json.dumps(report, indent=1) + "\n")
-        os.replace(temporary, sys.argv[1])
+        write(sys.argv[1], json.dumps(report, indent=1) + "\n")
     slow = [name for name, each in report["illustrations"].items() if each["median_milliseconds"] > BOUND]
     if slow:
         sys.exit(f"Slower than {BOUND} ms: {', '.join(slow)}")

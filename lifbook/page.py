@@ -150,21 +150,31 @@ def figure(fig: Any, alt: str) -> None:
     if not alt.strip():
         raise ValueError(f"alt must describe the figure in words, received {alt!r}")
     _darken_words(fig)
-    file = io.BytesIO()
-    fig.savefig(file, format="svg", metadata={"Date": None})
+    svg = as_svg(fig)
     sys.modules["matplotlib.pyplot"].close(fig)
-    svg = file.getvalue()
-    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
     # Lines only are turned light on dark on a dark page; a photograph is not.
     kind = "lif-figure" if b"<image" in svg else "lif-figure lif-lines"
     # A tap on the picture ticks the box. Both are for the book on a phone, whose style sheet shows the box and
     # enlarges; elsewhere it stays hidden and a tick changes nothing.
     _display(
-        f'<label class="lif-sheet"><span><img class="{kind}" style="max-width:100%" alt="{html.escape(alt)}" '
-        f'src="{source}"></span><span style="display:none"><input type="checkbox" aria-label="enlarge the figure"> '
-        "enlarge</span></label>",
+        f'<label class="lif-sheet"><span>{image(svg, alt, kind, "max-width:100%")}</span><span style="display:none">'
+        '<input type="checkbox" aria-label="enlarge the figure"> enlarge</span></label>',
         alt,
     )
+
+
+def as_svg(fig: Any) -> bytes:
+    """A Matplotlib figure as a vector image, the same for the same figure."""
+    file = io.BytesIO()
+    fig.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+def image(svg: bytes, alt: str, kind: str, style: str = "") -> str:
+    """An `img` element that holds its picture; `kind` is its class."""
+    data = base64.b64encode(svg).decode("ascii")
+    style = f' style="{style}"' if style else ""
+    return f'<img class="{kind}"{style} alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _darken_words(fig):
@@ -213,7 +223,7 @@ def _glue(name, value):
 
     This is what `myst_nb.glue(name, value, display=False)` does; importing that costs three seconds a chapter.
     """
-    if _shell() is not None and _in_pipeline():
+    if _shell() is not None and in_book():
         from IPython.display import display
 
         prefix = "application/papermill.record/"
@@ -224,13 +234,14 @@ def _glue(name, value):
         )
 
 
-def _in_pipeline():
+def in_book() -> bool:
+    """Whether this process executes a chapter for the book, and not for a reader."""
     return all(os.environ.get(name) for name in ("LIF_CHAPTER", "LIF_PROFILE", "LIF_RESULTS"))
 
 
 def _merge(entries, provenance=None):
     """Adds entries to this run's file; does nothing outside the pipeline."""
-    if not _in_pipeline():
+    if not in_book():
         return
     path = Path(os.environ["LIF_RESULTS"]) / os.environ["LIF_PROFILE"] / f"{os.environ['LIF_CHAPTER']}.json"
     run = Run.read(path) if path.exists() else Run()
@@ -265,6 +276,8 @@ def _accelerator():
             return config.experimental.get_device_details(device).get("device_name", "unknown")
     if _is_loaded("jax") and sys.modules["jax"].default_backend() == "gpu":
         return sys.modules["jax"].devices()[0].device_kind
+    if _is_loaded("torch") and sys.modules["torch"].cuda.is_available():
+        return sys.modules["torch"].cuda.get_device_name()
     return "none"
 
 

@@ -1,13 +1,10 @@
 """Pictures of spiking layers: rasters, potentials, and a layer's activity as it goes on.
 
->>> from lif import plots
+>>> from lifbook import plots
 
-`import lif` does not load this module: it needs Matplotlib, which the layers do not. Each function takes one example,
+`import lifbook` does not load this module: it needs Matplotlib. Each function takes one example,
 with time first, as `spikes[0]` of what a layer returns.
 """
-
-import math
-import numbers
 
 import numpy as np
 
@@ -15,15 +12,15 @@ try:
     from matplotlib import pyplot as plt
 except ModuleNotFoundError:
     raise ImportError(
-        "lif.plots needs the package matplotlib: pip install matplotlib (lif-book[chapters] brings it)"
+        "lifbook.plots needs the package matplotlib: pip install matplotlib (lif-book[chapters] brings it)"
     ) from None
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from ._checks import number
 from .animation import one_example
-
-BLUE, DARK = "#0072B2", "#222222"
+from .palette import INK
 
 
 def raster(
@@ -31,7 +28,7 @@ def raster(
     ax: Axes | None = None,
     order: str | ArrayLike | None = None,
     time: ArrayLike | None = None,
-    color: str = DARK,
+    color: str = INK,
 ) -> Axes:
     """Draws a mark for every spike: time to the right, one row for each unit, the first at the top.
 
@@ -52,7 +49,7 @@ def raster(
     Example:
 
     >>> import lif, numpy as np
-    >>> from lif import plots
+    >>> from lifbook import plots
     >>> spikes = lif.PoissonEncoder(steps=50, max_probability=0.3, seed=0)(np.linspace(0, 1, 20)[None])
     >>> plots.raster(spikes[0]).get_xlabel()
     'time step'
@@ -99,15 +96,13 @@ def traces(
     Example:
 
     >>> import lif, numpy as np
-    >>> from lif import plots
+    >>> from lifbook import plots
     >>> spikes, potential = lif.reference.simulate(np.full((1, 30, 1), 0.3), leak=0.1)
     >>> plots.traces(potential[0], spikes[0]).get_ylabel()
     'potential'
     """
-    if threshold is not None and not (isinstance(threshold, numbers.Real) and 0 < threshold < math.inf):
-        raise ValueError(
-            f"Argument `threshold` must be None or a finite number > 0. Received: threshold={threshold!r}"
-        )
+    if threshold is not None:
+        number("threshold", threshold, above=0, otherwise="None or ")
     potential = one_example("potential", potential)
     if not np.isfinite(potential).all():
         raise ValueError("Argument `potential` must hold finite numbers. Received: NaN or infinity")
@@ -135,7 +130,7 @@ def traces(
         color = colors[k % len(colors)]
         ax.plot(moments, potential[:, k] + offset, color=color, lw=1.4)
         if threshold is not None:
-            ax.axhline(threshold + offset, color=DARK, lw=0.8, ls="--")
+            ax.axhline(threshold + offset, color=INK, lw=0.8, ls="--")
         if spikes is not None:
             fired = spikes[:, k]
             ax.vlines(moments[fired], unit + offset, top + offset, color=color, lw=2.2)

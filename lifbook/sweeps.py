@@ -31,7 +31,7 @@ def sweep(
     jobs: int = 1,
     backend: str = "loky",
 ) -> list[tuple[dict, Any]]:
-    """Call `function(**setting)` for every setting of a grid, and keep each result in a file of its own.
+    """Calls `function(**setting)` for every setting of a grid, and keeps each result in a file of its own.
 
     A run's file is named after its setting and written whole when the run has ended, by the process that ran it.
     A sweep that was interrupted goes on where it stopped: what has a file is read and not run again, and two sweeps
@@ -50,7 +50,7 @@ def sweep(
             become what JSON makes of them: arrays and tuples become lists, and all keys of a dict strings.
         folder: Where the files go. Best one that all machines of a cluster share: where a worker cannot write into
             it, its results reach their files only when all the runs have ended.
-        jobs: Runs at once; -1 for one on each core. Dask takes all of its client's threads, whatever stands here.
+        jobs: Runs at once; -1 for one on each core. Ignored by Dask, which uses all threads of its client.
         backend: Where they run, by joblib's name: `"loky"` for processes on this machine, `"threading"`, or a cluster:
             `"dask"`, with a `distributed.Client`; or `"ray"`, after `ray.util.joblib.register_ray()`, with `jobs=-1`:
             one job runs here. What ran on a worker that dies Dask runs again elsewhere; but a run that takes four
@@ -73,7 +73,7 @@ def sweep(
 
     Example:
 
-    >>> import lif, numpy as np, tempfile
+    >>> import lif, lifbook, tempfile, numpy as np
     >>> def rate(leak, seed):
     ...     spikes = lif.LIF(leak=leak)(lif.PoissonEncoder(steps=50, seed=seed)(np.array([[0.4]])))
     ...     return {"rate": float(np.mean(np.array(spikes)))}

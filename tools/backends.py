@@ -38,7 +38,7 @@ TESTS += ["surrogates", "docstrings"]
 # or nothing at all.
 LEFT_OUT = [
     "test_docstrings.py::test_examples_print_what_they_say[lifbook.illustrations]",
-    "test_docstrings.py::test_examples_print_what_they_say[lif.plots]",
+    "test_docstrings.py::test_examples_print_what_they_say[lifbook.plots]",
     "test_coarse.py::test_trains_with_any_number_of_steps[True]",
     "test_layers.py::test_trains_with_any_number_of_steps[True]",
     "test_layers.py::test_recomputing_trains_and_saves[True]",

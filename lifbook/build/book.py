@@ -1,20 +1,12 @@
-"""Builds the book: execute the chapters, verify their numbers, and only then make the HTML.
+"""Builds the book: executes the chapters, verifies their numbers, and only then makes the HTML."""
 
-python -m lifbook.build.book build                 everything, at the quick profile
-python -m lifbook.build.book full [04-mnist ...]   records full runs on the real data (hours)
-python -m lifbook.build.book headline              results/headline.json and the README's table, from the recorded runs
-python -m lifbook.build.book new 05-title          an empty chapter with the cells every chapter begins with
-python -m lifbook.build.book serve                 shows the built book at 127.0.0.1:8000
-"""
-
+import argparse
 import fcntl
 import functools
 import http.server
-import inspect
 import os
-import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from .. import ledger
 from .._files import Damaged
@@ -43,22 +35,21 @@ def run_chapters(profile):
     _drop_old_results(profile, paths)
     last = [path for path in paths if path.stem == CLAIMS]  # it reads the other chapters' results
     for group in ([path for path in paths if path not in last], last):
-        for path, folder in _runs(group, profile):
-            executed[path], run = execute.load(path, folder)
+        for path, (executed[path], run) in _executed(group, profile):
             run.write(RESULTS / profile / f"{path.stem}.json")
     return {path: executed[path] for path in paths}
 
 
-def _runs(paths, profile):
-    """Each chapter and its run in the cache, executed now where something has changed."""
+def _executed(paths, profile):
+    """Each chapter, and its notebook and run: from the cache, or executed now where something has changed."""
     changed = []
     for path in paths:
-        folder = execute.cached(path, profile)
-        if folder is None:
+        kept = execute.cached(path, profile)
+        if kept is None:
             changed.append(path)
         else:
             print(f"  {path.stem}: unchanged, from the cache", flush=True)
-            yield path, folder
+            yield path, kept
     yield from parallel.run(changed, profile)
 
 
@@ -78,7 +69,7 @@ def verify(profile):
         raise SystemExit("The numbers are not as they should be; no HTML was made.\n  " + "\n  ".join(found))
 
 
-def full(*stems):
+def full(stems=()):
     """Records full runs: each replaces `results/full/<chapter>.json` only when all went well."""
     paths = [path for path in notebooks() if path.stem in stems or not stems and path.stem[0].isdigit()]
     unknown = set(stems) - {path.stem for path in paths}
@@ -117,8 +108,8 @@ def _drop_old_results(profile, paths):
 
 
 @contextmanager
-def alone():
-    """Two builds at once would mix their files."""
+def build_lock():
+    """Lets one build run at a time: two would mix their files."""
     BUILD.mkdir(exist_ok=True)
     with open(BUILD / "lock", "w") as lock:
         try:
@@ -129,28 +120,32 @@ def alone():
         yield
 
 
-def main(arguments):
+def main(arguments=None):
+    """Runs one of the commands."""
+    parser = argparse.ArgumentParser(prog="python -m lifbook.build.book", description=__doc__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(call, words, name=None):
+        added = commands.add_parser(name or call.__name__, help=words, description=words)
+        added.set_defaults(call=call)
+        return added
+
+    command(build, "executes what has changed at the quick profile, verifies, makes the HTML")
+    command(full, "records full runs on the real data (hours)").add_argument(
+        "stems", nargs="*", metavar="04-mnist"
+    )
+    command(headline.update, "makes results/headline.json and the README's table", "headline")
+    command(chapters.new, "makes an empty chapter with the cells every one begins with").add_argument("stem")
+    command(serve, "shows the built book at 127.0.0.1").add_argument(
+        "port", nargs="?", type=int, default=8000
+    )
+    given = vars(parser.parse_args(arguments))
+    call = given.pop("call")
     execute.end_when_told()
-    commands = {
-        "build": build,
-        "full": full,
-        "headline": headline.update,
-        "new": chapters.new,
-        "serve": serve,
-    }
-    command, rest = (commands.get(arguments[0]) if arguments else None), arguments[1:]
-    try:
-        rest = [int(port) for port in rest] if command is serve else rest
-        inspect.signature(command).bind(*rest)
-    except (TypeError, ValueError):  # no such command, or not with these arguments
-        print(__doc__, file=sys.stderr)
-        raise SystemExit(2) from None
     try:
         os.chdir(ROOT)
-        if command is serve:
-            return serve(*rest)
-        with alone():
-            command(*rest)
+        with nullcontext() if call is serve else build_lock():
+            call(**given)
     except (execute.ChapterFailed, Damaged) as failure:
         raise SystemExit(f"\n{failure}") from None
     except OSError as trouble:
@@ -162,4 +157,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -2,8 +2,7 @@
 
 import re
 
-import yaml
-
+from .._files import read_yaml
 from .project import ROOT, config
 
 MARK = "<!-- citation -->"
@@ -11,7 +10,7 @@ MARK = "<!-- citation -->"
 
 def how_to_cite():
     """A reference, a BibTeX entry, and the licences."""
-    facts = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    facts = read_yaml(ROOT / "CITATION.cff")
     authors = [author["name"] for author in facts["authors"]]
     year, home = config()["copyright"], facts["repository-code"]
     address = re.search(

@@ -3,6 +3,7 @@
 python -m lifbook.build.execute chapters/04-mnist.ipynb quick     executes one into the cache
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import nbformat
 
-from .._files import Damaged, write
+from .._files import Damaged, atomic_write, write
 from ..datasets.files import cache_folder, data_folder
 from ..runs import Run
 from . import chapters, reach
@@ -36,32 +37,32 @@ class ChapterFailed(Exception):
 
 
 def cached(path, profile):
-    """Where in the cache the chapter's run lies, or None if something that it depends on has changed, or it is damaged.
+    """The chapter as the cache has it, `(notebook, run)`: its present text, and the outputs of its run.
 
-    A run on stand-in data is good for its day; then the host of the real data is asked again.
+    None if something that it depends on has changed, or its copy is damaged. A run on stand-in data is good for its
+    day; then the host of the real data is asked again.
     """
-    folder = _folder(path, profile)
+    source = chapters.read(path)
+    folder = _folder(source, path.stem, profile)
     if not folder.exists():
         return None
     try:
-        run = Run.read(folder / "results.json")
-        chapters.read(folder / "notebook.ipynb")
+        notebook, run = _load(source, folder)
     except (OSError, Damaged) as damage:
         print(f"  {path.stem}: to be executed again, its copy in the cache is damaged: {damage}", flush=True)
         return None
     is_stale = run.source == "stand-in" and run.provenance["date"] != _today()
-    return None if is_stale else folder
+    return None if is_stale else (notebook, run)
 
 
-def newest(stem, profile):
-    """The chapter's latest run in the cache. It may not be found by its key: another chapter may have fetched data."""
-    return max(_runs(BUILD / "executed" / profile, stem), key=lambda folder: folder.stat().st_mtime)
+def newest(path, profile):
+    """The chapter's latest run in the cache, as from `cached`, for whose key another chapter may have fetched data."""
+    folders = _runs(BUILD / "executed" / profile, path.stem)
+    return _load(chapters.read(path), max(folders, key=lambda folder: folder.stat().st_mtime))
 
 
-def load(path, folder):
-    """The notebook with its present text and the run's outputs, and the run's results."""
-    source, executed = chapters.read(path), chapters.read(folder / "notebook.ipynb")
-    return merge(source, executed), Run.read(folder / "results.json")
+def _load(source, folder):
+    return merge(source, chapters.read(folder / "notebook.ipynb")), Run.read(folder / "results.json")
 
 
 def execute(path, profile):
@@ -197,20 +198,16 @@ def _data_in_reach():
 
 def _store(folder, notebook, run):
     """Puts a run into the cache, whole or not at all, and drops the chapter's oldest."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    nbformat.write(notebook, part / "notebook.ipynb")
-    run.write(part / "results.json")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
+    with atomic_write(folder) as part:
+        chapters.save(notebook, part / "notebook.ipynb")
+        run.write(part / "results.json")
     runs = _runs(folder.parent, folder.name.rsplit("-", 1)[0])
     for old in sorted(runs, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]:
         shutil.rmtree(old)
 
 
-def _folder(path, profile):
-    return BUILD / "executed" / profile / f"{path.stem}-{key(chapters.read(path), path.stem, profile)}"
+def _folder(notebook, stem, profile):
+    return BUILD / "executed" / profile / f"{stem}-{key(notebook, stem, profile)}"
 
 
 def _runs(folder, stem):
@@ -325,10 +322,11 @@ def main(path, profile):
     try:
         before = key(chapters.read(path), path.stem, profile, data=False)
         executed, run = execute(path, profile)
-        if key(chapters.read(path), path.stem, profile, data=False) != before:
+        source = chapters.read(path)
+        if key(source, path.stem, profile, data=False) != before:
             raise SystemExit(CHANGED)  # its numbers are of the old state, or of a mixture
         # The data are looked at now: a run may have fetched them, and the next build finds them in place.
-        _store(_folder(path, profile), executed, run)
+        _store(_folder(source, path.stem, profile), executed, run)
     except (ChapterFailed, Damaged, OSError) as failure:
         write(_report_file(path.stem), f"{failure}\n")
         raise SystemExit(1) from None
@@ -337,4 +335,9 @@ def main(path, profile):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    parser = argparse.ArgumentParser(
+        prog="python -m lifbook.build.execute", description="Executes a chapter."
+    )
+    parser.add_argument("path", type=Path)
+    parser.add_argument("profile", choices=("quick", "full"))
+    main(**vars(parser.parse_args()))

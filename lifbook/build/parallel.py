@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from .. import ledger
 from . import execute
@@ -23,36 +24,37 @@ def run(paths, profile):
     """Executes the notebooks, at most `JOBS` at a time, into the cache.
 
     Yields:
-        (path, its folder in the cache), in the order in which they finish.
+        (path, its notebook and its run as from `execute.cached`), in the order in which they finish.
 
     Raises:
-        execute.ChapterFailed: one stopped. Those that run beside it are stopped too.
+        execute.ChapterFailed: One stopped. Those that run beside it are stopped too.
     """
     waiting, running, last = list(paths), {}, _last_seconds(profile)
-    try:
-        while waiting or running:
-            while waiting and len(running) < JOBS:
-                path = waiting.pop(0)
-                running[path] = _start(path, profile), time.monotonic()
-                took = f" (took {last[path.stem]:.0f} s last time)" if path.stem in last else ""
-                print(f"  {path.stem}: begins{took}", flush=True)
-            time.sleep(0.1)
-            for path in [path for path, (process, _) in running.items() if process.poll() is not None]:
-                process, started = running.pop(path)
-                if process.returncode == execute.CHANGED:
-                    print(f"  {path.stem}: was changed while it ran, and is executed again", flush=True)
-                    waiting.append(path)
-                    continue
-                if process.returncode:
-                    raise execute.ChapterFailed(execute.report_of(path.stem))
-                left = _left([*waiting, *running], last)
-                print(f"  {path.stem}: executed in {time.monotonic() - started:.1f} s; {left}", flush=True)
-                yield path, execute.newest(path.stem, profile)
-    finally:
-        for process, _ in running.values():
-            process.terminate()
-        for process, _ in running.values():
-            process.wait()
+    with ThreadPoolExecutor(JOBS) as pool:  # its threads wait for the processes
+        try:
+            while waiting or running:
+                while waiting and len(running) < JOBS:
+                    path = waiting.pop(0)
+                    took = f" (took {last[path.stem]:.0f} s last time)" if path.stem in last else ""
+                    print(f"  {path.stem}: begins{took}", flush=True)
+                    process = _start(path, profile)
+                    running[pool.submit(process.wait)] = path, process, time.monotonic()
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    path, process, started = running.pop(ended)
+                    if process.returncode == execute.CHANGED:
+                        print(f"  {path.stem}: was changed while it ran, and is executed again", flush=True)
+                        waiting.append(path)
+                        continue
+                    if process.returncode:
+                        raise execute.ChapterFailed(execute.report_of(path.stem))
+                    left = _left([*waiting, *(path for path, *_ in running.values())], last)
+                    print(
+                        f"  {path.stem}: executed in {time.monotonic() - started:.1f} s; {left}", flush=True
+                    )
+                    yield path, execute.newest(path, profile)
+        finally:
+            for _, process, _ in running.values():
+                process.terminate()
 
 
 def _start(path, profile):

@@ -4,9 +4,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
-from .._files import Damaged
+from .._files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -33,14 +31,8 @@ def remarks_to(log):
 
 
 def config():
-    return _read_yaml("_config.yml")
-
-
-def _read_yaml(name):
-    try:
-        return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as damage:
-        raise Damaged(f"{ROOT / name} must be YAML. Received: {damage}") from damage
+    """Returns what `_config.yml` says."""
+    return read_yaml(ROOT / "_config.yml")
 
 
 def repository():
@@ -61,7 +53,7 @@ def first_cell():
 
 def pages():
     """The book's pages in reading order, as paths relative to the root, without a suffix."""
-    toc = _read_yaml("_toc.yml")
+    toc = read_yaml(ROOT / "_toc.yml")
     entries = [entry for part in toc.get("parts", []) for entry in part["chapters"]] + toc.get("chapters", [])
     return [toc["root"]] + [entry["file"] for entry in entries]
 

@@ -74,8 +74,8 @@ def arrange(notebook):
     """Orders a chapter for its page: the text begins at once, and what the machine has to say of itself comes last.
 
     A file begins with the code that everything after it needs. On the page that code stands right before the first code
-    that follows the first text. How long the chapter takes, and what `banner()` said, go to the end; only a warning of
-    stand-in data goes to the top. The bar over folded code says what is under it.
+    that follows the first text. How long the chapter takes, and what `open_chapter()` said, go to the end; only a
+    warning of stand-in data goes to the top. The bar over folded code says what is under it.
     """
     title, *rest = notebook.cells
     length = next((n for n, cell in enumerate(rest) if cell.cell_type == "markdown"), len(rest))
@@ -98,7 +98,7 @@ def arrange(notebook):
 
 
 def _taken_banners(cells):
-    """Takes what `banner()` displayed out of the cells: the warnings, and the rest."""
+    """Takes what `open_chapter()` displayed out of the cells: the warnings, and the rest."""
     warnings, facts = [], []
     for cell in cells:
         for output in list(cell.get("outputs", [])):
@@ -110,7 +110,9 @@ def _taken_banners(cells):
 
 
 def _output_cell(name, outputs):
-    return new_code_cell("# said by banner()", id=name, outputs=outputs, metadata={"tags": ["remove-input"]})
+    return new_code_cell(
+        "# said by open_chapter()", id=name, outputs=outputs, metadata={"tags": ["remove-input"]}
+    )
 
 
 def _name_fold(cell):
@@ -151,7 +153,7 @@ def complete(text, stem, recorded, durations):
     text = api.with_reference(text)
     made = {
         citation.MARK: citation.how_to_cite,
-        "<!-- headlines -->": lambda: headline.table(headline.headlines()),
+        "<!-- headlines -->": lambda: headline.table(),
         "<!-- exports -->": exports.table,
         "<!-- durations -->": lambda: _duration_table(durations),
     }

@@ -142,6 +142,7 @@ def data_folder():
 
 
 def cache_folder():
+    """The folder where downloads stay: `LIF_CACHE`, else `lif-book` in the user's cache."""
     chosen = os.environ.get("LIF_CACHE")
     folder = os.path.expanduser(chosen or os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     if folder.startswith("~"):
@@ -150,7 +151,7 @@ def cache_folder():
 
 
 def locate(file):
-    """Find or download a file, verified; returns its path and the name of the place."""
+    """Finds or downloads a file, verified; returns its path and the name of the place."""
     if path := in_data_folder(file):
         return path, "LIF_DATA"
     if file.system_folder:
@@ -191,7 +192,7 @@ def _is_another_file(file, path):
 
 
 def _download(file, target):
-    """Download a file to `target`, from the first host that has it.
+    """Downloads a file to `target`, from the first host that has it.
 
     The bytes gather in `target` + ".part", which a later call continues; only a verified file gets the final
     name.
@@ -257,7 +258,7 @@ def _size(path):
 
 
 def _fetch(url, part, pace):
-    """Append to `part` what it lacks; raise an `OSError` if the connection ends before the file does."""
+    """Appends to `part` what it lacks; raises an `OSError` if the connection ends before the file does."""
     start = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:

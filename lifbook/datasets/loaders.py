@@ -1,10 +1,10 @@
 """The loaders: one function for each data set."""
 
 import dataclasses
-import numbers
 
 import numpy as np
 
+from .._checks import integer, number
 from . import drawings
 from .files import (
     CIFAR10,
@@ -252,9 +252,9 @@ def flowers(classes: int | None = None, size: int = 128, stand_in: bool = False)
 
     Source: Nilsback & Zisserman, Automated flower classification over a large number of classes (2008).
     """
-    if classes is not None and not _is_integer(classes, 2, 15):
-        raise ValueError(f"classes must be None or an integer from 2 to 15. Received: {classes=}")
-    _check_size(size)
+    if classes is not None:
+        integer("classes", classes, 2, 15, otherwise="None or ")
+    integer("size", size, 8, 128)
     try:
         labels, split = (locate(file) for file in (FLOWER_LABELS, FLOWER_SPLIT))
         archive = in_data_folder(FLOWERS_SMALL)
@@ -312,7 +312,7 @@ def iris_photos(
         ChecksumError: If it is another file of that name.
         ImportError: If the photographs are there and pillow is missing (`pip install pillow`).
     """
-    _check_size(size, largest=256)
+    integer("size", size, 8, 256)
     try:
         path, source = locate(IRIS_PHOTOS)
     except DataUnavailable:
@@ -355,14 +355,12 @@ def _split(name, x, y, class_names, seed, test_fraction):
 
 
 def _split_rows(y, groups, seed, test_fraction):
-    """Choose `test_fraction` of each class for the test, whole groups only; two shuffled arrays of rows.
+    """Chooses `test_fraction` of each class for the test, whole groups only; two shuffled arrays of rows.
 
     The rows of a group are of one class.
     """
-    if not _is_integer(seed, 0):
-        raise ValueError(f"seed must be an integer >= 0. Received: {seed=}")
-    if not (isinstance(test_fraction, numbers.Real) and 0 < test_fraction < 1):
-        raise ValueError(f"test_fraction must be between 0 and 1, exclusive. Received: {test_fraction=}")
+    integer("seed", seed, 0)
+    number("test_fraction", test_fraction, above=0, below=1)
     rng = np.random.default_rng(seed)
     wanted = {label: round(test_fraction * np.sum(y == label)) for label in np.unique(y)}
     is_test = np.zeros(len(y), bool)
@@ -374,14 +372,15 @@ def _split_rows(y, groups, seed, test_fraction):
             wanted[label] -= len(rows)
     if is_test.all() or not is_test.any():
         raise ValueError(
-            f"test_fraction must leave examples for training and for the test. Received: {test_fraction=}, of {len(y)}"
+            f"Argument `test_fraction` must leave examples for training and for the test. "
+            f"Received: test_fraction={test_fraction!r}, of {len(y)} examples"
         )
     order = rng.permutation(len(y))
     return order[~is_test[order]], order[is_test[order]]
 
 
 def _groups(hashes, at_most):
-    """Number the rows so that rows whose hashes differ in `at_most` bits, directly or in a chain, are equal."""
+    """Numbers the rows so that rows whose hashes differ in `at_most` bits, directly or in a chain, are equal."""
     groups = np.arange(len(hashes))
     distance = (hashes[:, None] != hashes[None]).sum(axis=-1)
     for one, other in np.argwhere(np.triu(distance <= at_most, 1)):
@@ -410,12 +409,3 @@ def _drawn(name, draw, class_names, per_class=(150, 30)):
         y = np.tile(np.arange(len(class_names), dtype="int32"), count)
         arrays += [np.stack([_to_bytes(draw(label, rng)) for label in y]), y]
     return Dataset(name, *arrays, class_names, "stand-in")
-
-
-def _is_integer(value, least, most=np.inf):
-    return isinstance(value, numbers.Integral) and least <= value <= most
-
-
-def _check_size(size, largest=128):
-    if not _is_integer(size, 8, largest):
-        raise ValueError(f"size must be an integer from 8 to {largest}. Received: {size=}")

@@ -1,15 +1,13 @@
 """What the illustrations share: parameters with bounds, one JavaScript module each, and two ways onto a page."""
 
-import base64
-import html
-import io
 import json
-import os
 import re
 from pathlib import Path
 
 import anywidget
 import traitlets
+
+from ..page import as_svg, image, in_book
 
 _FOLDER = Path(__file__).parent
 _IMPORT = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
@@ -65,7 +63,7 @@ class Number(traitlets.Float):
         low, high, _ = self.bounds
         if not low <= value <= high:
             raise traitlets.TraitError(
-                f"`{self.name}` must be a number from {low} to {high}. Received: {self.name}={value!r}"
+                f"Argument `{self.name}` must be a number from {low} to {high}. Received: {self.name}={value!r}"
             )
         return value
 
@@ -77,7 +75,7 @@ class Whole(Number):
         value = super().validate(obj, value)
         if value != int(value):
             raise traitlets.TraitError(
-                f"`{self.name}` must be a whole number. Received: {self.name}={value!r}"
+                f"Argument `{self.name}` must be a whole number. Received: {self.name}={value!r}"
             )
         return int(value)
 
@@ -91,7 +89,7 @@ class Illustration(anywidget.AnyWidget):
     """An anywidget whose module also runs in a page without a kernel.
 
     As the last line of a cell it shows itself: in Jupyter, Colab and VS Code as a widget whose traits follow the
-    reader's hand, and while the book is built (`LIF_CHAPTER` is set, see `lifbook.page`) as HTML with its module
+    reader's hand, and while the book is built (see `lifbook.page.in_book`) as HTML with its module
     inside, which asks no kernel and no other host for anything.
 
     A subclass names its module in `_module` and `_esm`, has its parameters as traits, and draws its still picture. What
@@ -124,11 +122,11 @@ class Illustration(anywidget.AnyWidget):
 
     def open(self):
         """A page needs no kernel, so none is told of the widget: its state would bring a widget manager with it."""
-        if not _in_book():
+        if not in_book():
             super().open()
 
     def _repr_mimebundle_(self, **kwargs):
-        if not _in_book():
+        if not in_book():
             return super()._repr_mimebundle_(**kwargs)
         import matplotlib.pyplot as plt  # here, not above: only the book has still pictures
 
@@ -147,17 +145,6 @@ class Illustration(anywidget.AnyWidget):
         program = "\n".join([bundle("page"), bundle(self._module), start])
         return (
             f'<figure class="lif-illustration" id="{address}"><style>{self._css}</style>'
-            f'{_image(figure, description)}<div class="lif-live"></div></figure>\n'
+            f'{image(as_svg(figure), description, "lif-figure")}<div class="lif-live"></div></figure>\n'
             f'<script type="module">\n{program}\n</script>'
         )
-
-
-def _in_book():
-    return bool(os.environ.get("LIF_CHAPTER"))
-
-
-def _image(figure, description):
-    svg = io.BytesIO()
-    figure.savefig(svg, format="svg", metadata={"Date": None})
-    data = base64.b64encode(svg.getvalue()).decode("ascii")
-    return f'<img class="lif-figure" alt="{html.escape(description)}" src="data:image/svg+xml;base64,{data}">'

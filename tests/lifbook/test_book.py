@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 
+from lifbook import ledger
 from lifbook.build import sphinx_page
-from lifbook.build.project import BUILD, CLAIMS, ROOT, ledger, notebooks, pages, repository
+from lifbook.build.project import BUILD, CLAIMS, ROOT, notebooks, pages, repository
 
 HTML = BUILD / "html"
 pytestmark = pytest.mark.skipif(not HTML.exists(), reason="the book has not been built: make book")

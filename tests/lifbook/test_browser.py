@@ -2,15 +2,13 @@
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 
 import pytest
 
 from chrome import in_a_browser
-from patience import HANG
 from lifbook.build.project import BUILD, pages
+from patience import HANG
 
 HTML = BUILD / "html"
 BRIGHTNESS = """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lif
+import lifbook
 from patience import HANG
 
 distributed = pytest.importorskip("distributed", reason="clusters need Dask: make backends")

@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lif import datasets, drawings, results
-from lifbook.datasets import ChecksumError, DataUnavailable, _File
+from lifbook import _files, datasets
+from lifbook.build.project import ROOT
+from lifbook.datasets import ChecksumError, DataUnavailable, drawings, files, formats, loaders
+from lifbook.datasets.files import File
 from patience import HANG
 
 BODY = np.random.default_rng(0).bytes(100_000)
@@ -44,7 +46,7 @@ def places(tmp_path, monkeypatch):
     monkeypatch.setenv("LIF_CACHE", str(cache))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("LIF_OFFLINE", raising=False)
-    monkeypatch.setattr(datasets, "_TIMEOUT", HANG)  # a busy machine's host may think for longer
+    monkeypatch.setattr(files, "_TIMEOUT", HANG)  # a busy machine's host may think for longer
     return data, cache
 
 
@@ -110,7 +112,7 @@ def host():
 @pytest.fixture
 def file(host):
     host.files["/thing.bin"] = BODY
-    return _File("thing.bin", sha256(BODY), (host.url("/thing.bin"),), ("things",))
+    return File("thing.bin", sha256(BODY), (host.url("/thing.bin"),), ("things",))
 
 
 def files_in(folder):
@@ -123,14 +125,14 @@ def files_in(folder):
 def test_order_is_data_folder_then_system_then_cache_then_host(file, host, places, tmp_path):
     data, cache = places
     system = tmp_path / "system"
-    file = _File(file.name, file.sha256, file.urls, file.folders, system_folder=str(system))
-    path, source = datasets._locate(file)
+    file = File(file.name, file.sha256, file.urls, file.folders, system_folder=str(system))
+    path, source = files.locate(file)
     assert (path, source) == (cache / "things/thing.bin", "official archive") and len(host.requests) == 1
-    assert datasets._locate(file) == (path, source) and len(host.requests) == 1, "the cache is not used"
+    assert files.locate(file) == (path, source) and len(host.requests) == 1, "the cache is not used"
     for folder, source in ((system, "Debian package"), (data, "LIF_DATA"), (data / "things", "LIF_DATA")):
         folder.mkdir(exist_ok=True)
         (folder / "thing.bin").write_bytes(BODY)
-        assert datasets._locate(file) == (folder / "thing.bin", source)
+        assert files.locate(file) == (folder / "thing.bin", source)
     assert len(host.requests) == 1
 
 
@@ -140,7 +142,7 @@ def test_a_wrong_file_is_an_error_and_not_passed_over(place, file, host, places)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not what was published")
     with pytest.raises(ChecksumError) as error:
-        datasets._locate(file)
+        files.locate(file)
     for part in (
         str(path),
         f"Expected: SHA-256 of thing.bin {file.sha256}",
@@ -153,29 +155,29 @@ def test_a_wrong_file_is_an_error_and_not_passed_over(place, file, host, places)
 
 def test_gzip_files_may_differ_in_their_header_and_not_in_their_content(places):
     data, _ = places
-    file = _File("a.gz", sha256(BODY), (), ("a",), of_content=True)
+    file = File("a.gz", sha256(BODY), (), ("a",), of_content=True)
     for header_time in (1, 2):
         (data / "a.gz").write_bytes(gzip.compress(BODY, mtime=header_time))
-        assert datasets._locate(file)[1] == "LIF_DATA"
+        assert files.locate(file)[1] == "LIF_DATA"
     for wrong in (gzip.compress(BODY + b"!"), gzip.compress(BODY)[:-100], b"no gzip at all"):
         (data / "a.gz").write_bytes(wrong)
         with pytest.raises(ChecksumError, match="SHA-256 of the content of a.gz"):
-            datasets._locate(file)
+            files.locate(file)
 
 
 def test_a_data_folder_that_is_none_is_an_error(monkeypatch, file):
     monkeypatch.setenv("LIF_DATA", "/no/such/folder")
     with pytest.raises(ValueError, match="LIF_DATA must name a folder.*'/no/such/folder'"):
-        datasets._locate(file)
+        files.locate(file)
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("LIF_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert datasets._cache_folder() == tmp_path / "lif-book"
+    assert files.cache_folder() == tmp_path / "lif-book"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert datasets._cache_folder() == tmp_path / ".cache" / "lif-book"
+    assert files.cache_folder() == tmp_path / ".cache" / "lif-book"
 
 
 # -- downloads -----------------------------------------------------------------------------------------------
@@ -183,7 +185,7 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 
 def test_a_broken_download_goes_on_where_it_broke(file, host):
     host.break_after = [30_000, 30_000]
-    path, _ = datasets._locate(file)
+    path, _ = files.locate(file)
     assert path.read_bytes() == BODY
     assert [asked for _, asked in host.requests] == [None, "bytes=30000-", "bytes=60000-"]
 
@@ -192,7 +194,7 @@ def test_a_later_call_resumes_what_an_interrupted_one_left(file, host, places):
     part = places[1] / "things" / "thing.bin.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(BODY[:70_000])
-    assert datasets._locate(file)[0].read_bytes() == BODY
+    assert files.locate(file)[0].read_bytes() == BODY
     assert [asked for _, asked in host.requests] == ["bytes=70000-"]
     assert files_in(places[1]) == ["thing.bin"], "the part is still there"
 
@@ -202,7 +204,7 @@ def test_a_host_that_does_not_resume_sends_all_once(file, host, places):
     part = places[1] / "things" / "thing.bin.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(BODY[:70_000])
-    assert datasets._locate(file)[0].read_bytes() == BODY
+    assert files.locate(file)[0].read_bytes() == BODY
     assert len(host.requests) == 1
 
 
@@ -213,14 +215,14 @@ def test_a_bad_part_is_thrown_away(file, host, places, left, resumes):
     part = places[1] / "things" / "thing.bin.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(left)
-    assert datasets._locate(file)[0].read_bytes() == BODY
+    assert files.locate(file)[0].read_bytes() == BODY
     assert files_in(places[1]) == ["thing.bin"]
 
 
 def test_the_next_mirror_is_tried(file, host):
     host.files["/wrong.bin"] = b"something else"
     urls = (host.url("/missing.bin"), "http://127.0.0.1:9/refused.bin", host.url("/wrong.bin"), *file.urls)
-    path, _ = datasets._locate(_File(file.name, file.sha256, urls, file.folders))
+    path, _ = files.locate(File(file.name, file.sha256, urls, file.folders))
     assert path.read_bytes() == BODY
 
 
@@ -228,14 +230,14 @@ def test_the_next_mirror_is_tried(file, host):
 def test_a_length_that_is_no_number_does_no_harm(file, host, length):
     """If this fails, a host with a broken head ends the program, and neither mirror nor stand-in is tried."""
     host.length["/thing.bin"] = length
-    assert datasets._locate(file)[0].read_bytes() == BODY
+    assert files.locate(file)[0].read_bytes() == BODY
 
 
 @pytest.mark.parametrize("hangs_up", [False, True])
 def test_a_host_that_drips_is_given_up_for_the_next(file, host, places, monkeypatch, hangs_up):
     """If this fails, a download may take years, and every other chapter waits for it without a word."""
     clock = [0]
-    monkeypatch.setattr(datasets.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(files.time, "monotonic", lambda: clock[0])
 
     def slowly(path):
         if path == "/slow.bin":
@@ -245,7 +247,7 @@ def test_a_host_that_drips_is_given_up_for_the_next(file, host, places, monkeypa
     monkeypatch.setattr(datasets, "_SLOWEST", 1000)  # of 5,000 bytes in 50 seconds
     host.break_after = [5_000] * 4 if hangs_up else []
     urls = (host.url("/slow.bin"), *file.urls)
-    assert datasets._locate(_File(file.name, file.sha256, urls, file.folders))[0].read_bytes() == BODY
+    assert files.locate(File(file.name, file.sha256, urls, file.folders))[0].read_bytes() == BODY
     path, asked = host.requests[-1]
     assert path == "/thing.bin" and asked is not None, "what the slow one sent was thrown away"
     assert 60 < clock[0] < 1000
@@ -259,10 +261,10 @@ def test_a_host_that_sends_too_much_is_given_up_for_the_next(file, host, places,
     if not says:
         host.length["/endless.bin"] = "unknown"
     urls = (host.url("/endless.bin"), *file.urls)
-    assert datasets._locate(_File(file.name, file.sha256, urls, file.folders))[0].read_bytes() == BODY
+    assert files.locate(File(file.name, file.sha256, urls, file.folders))[0].read_bytes() == BODY
     monkeypatch.setattr(datasets, "_LARGEST", 10)
     with pytest.raises(DataUnavailable, match="sends more than 10 bytes, which no data set has"):
-        datasets._locate(_File("other.bin", file.sha256, file.urls, file.folders))
+        files.locate(File("other.bin", file.sha256, file.urls, file.folders))
     assert files_in(places[1]) == ["thing.bin"]
 
 
@@ -273,7 +275,7 @@ def test_a_host_that_does_not_resume_and_breaks_costs_nothing(file, host, places
     part.parent.mkdir(parents=True)
     part.write_bytes(BODY[:70_000])
     with pytest.raises(DataUnavailable, match="connection lost after 20000 of 100000 bytes"):
-        datasets._locate(file)
+        files.locate(file)
     assert part.read_bytes() == BODY[:70_000]
 
 
@@ -283,21 +285,21 @@ def test_a_folder_that_can_be_none_is_named(file, host, monkeypatch, name, value
     """If this fails, a slip in a variable is answered by an error that does not say which, or makes a folder `~x`."""
     monkeypatch.setenv(name, value)
     with pytest.raises((ValueError, DataUnavailable), match=f"{name} must name|File name too long"):
-        datasets._locate(file)
+        files.locate(file)
 
 
 def test_a_wrong_download_leaves_nothing(file, host, places):
     host.files["/thing.bin"] = b"<html>captive portal</html>"
     with pytest.raises(DataUnavailable, match=f"SHA-256 is {sha256(host.files['/thing.bin'])}"):
-        datasets._locate(file)
+        files.locate(file)
     assert files_in(places[1]) == []
 
 
 def test_only_a_whole_file_gets_its_name(file, host, places, monkeypatch):
     names = []
-    digest = _File.digest
-    monkeypatch.setattr(_File, "digest", lambda *args: names.append(files_in(places[1])) or digest(*args))
-    datasets._locate(file)
+    digest = File.digest
+    monkeypatch.setattr(File, "digest", lambda *args: names.append(files_in(places[1])) or digest(*args))
+    files.locate(file)
     assert names == [["thing.bin.part"]], "the file had its name before it was verified"
 
 
@@ -312,23 +314,21 @@ def test_an_interrupted_download_keeps_its_part_only(file, host, places, monkeyp
 
     monkeypatch.setattr(datasets, "open", lambda path, mode: Stop(path, mode), raising=False)
     with pytest.raises(KeyboardInterrupt):
-        datasets._locate(file)
+        files.locate(file)
     assert files_in(places[1]) == ["thing.bin.part"]
 
 
 LOCATE_WHEN_TOLD = """
-import importlib, sys, types
-sys.modules["d"] = package = types.ModuleType("d")  # `import lif` itself would load Keras
-package.__path__ = [sys.argv[1]]
-datasets = importlib.import_module("d.datasets")
-datasets._TIMEOUT = 3600
+import sys
+from lifbook.datasets import files
+files._TIMEOUT = 3600
 print("ready", flush=True)
 input()
-print(datasets._locate(datasets._File("thing.bin", sys.argv[2], (sys.argv[3],), ("things",)))[0])
+print(files.locate(files.File("thing.bin", sys.argv[1], (sys.argv[2],), ("things",)))[0])
 """
 
 
-@pytest.mark.skipif(results.fcntl is None, reason="no locks of files here")
+@pytest.mark.skipif(_files.fcntl is None, reason="no locks of files here")
 @pytest.mark.parametrize("left", [0, 30_000])
 @pytest.mark.parametrize("resumes", [True, False])
 def test_processes_that_want_the_same_file_download_it_once(file, host, places, resumes, left):
@@ -338,10 +338,9 @@ def test_processes_that_want_the_same_file_download_it_once(file, host, places, 
     target.parent.mkdir(parents=True)
     if left:
         target.with_name("thing.bin.part").write_bytes(BODY[:left])
-    folder = str(Path(datasets.__file__).parent)
-    command = [sys.executable, "-c", LOCATE_WHEN_TOLD, folder, file.sha256, *file.urls]
+    command = [sys.executable, "-c", LOCATE_WHEN_TOLD, file.sha256, *file.urls]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
+    processes = [subprocess.Popen(command, cwd=ROOT, text=True, **pipes) for _ in range(2)]
     assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
     for process in processes:
         process.stdin.write("\n")
@@ -370,7 +369,7 @@ def test_data_unavailable_says_what_to_do(places, monkeypatch):
 def test_offline_asks_no_host(file, host, monkeypatch):
     monkeypatch.setenv("LIF_OFFLINE", "1")
     with pytest.raises(DataUnavailable):
-        datasets._locate(file)
+        files.locate(file)
     assert host.requests == []
 
 
@@ -378,7 +377,7 @@ def test_a_cache_that_cannot_be_written_is_a_reason(file, tmp_path, monkeypatch)
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("LIF_CACHE", str(tmp_path / "a file" / "cache"))
     with pytest.raises(DataUnavailable, match="a file"):
-        datasets._locate(file)
+        files.locate(file)
 
 
 # -- formats, with small files made here ---------------------------------------------------------------------
@@ -397,11 +396,12 @@ def small_mnist(monkeypatch):
     arrays += [rng.integers(0, 256, (4, 28, 28)), rng.integers(0, 10, 4)]
     arrays = [array.astype("uint8") for array in arrays]
     packed = [idx(array) for array in arrays]
-    files = [
-        _File(file.name, sha256(p), (), ("mnist",)) for file, p in zip(datasets._MNIST, packed, strict=True)
-    ]
-    monkeypatch.setattr(datasets, "_MNIST", tuple(files))
-    return arrays, {file.name: p for file, p in zip(files, packed, strict=True)}
+    small = tuple(
+        File(file.name, sha256(p), (), ("mnist",)) for file, p in zip(files.MNIST, packed, strict=True)
+    )
+    for module in (files, loaders):
+        monkeypatch.setattr(module, "MNIST", small)
+    return arrays, {file.name: p for file, p in zip(small, packed, strict=True)}
 
 
 @pytest.mark.parametrize("folder", [".", "mnist"])
@@ -418,8 +418,9 @@ def test_idx_files_are_read(small_mnist, places, folder):
 
 def test_mnist_directly_in_the_folder_is_not_taken_for_fashion_mnist(small_mnist, places, monkeypatch):
     monkeypatch.setenv("LIF_OFFLINE", "1")
-    fashion = tuple(_File(f.name, f.sha256, (), f.folders, "", True) for f in datasets._FASHION_MNIST)
-    monkeypatch.setattr(datasets, "_FASHION_MNIST", fashion)
+    fashion = tuple(File(f.name, f.sha256, (), f.folders, "", True) for f in files.FASHION_MNIST)
+    for module in (files, loaders):
+        monkeypatch.setattr(module, "FASHION_MNIST", fashion)
     for name, content in small_mnist[1].items():
         (places[0] / name).write_bytes(content)
     with pytest.raises(DataUnavailable):
@@ -466,7 +467,7 @@ def test_members_that_point_outside_an_archive_are_harmless(tmp_path, places):
         ],
     )
     before = files_in(tmp_path)
-    x = datasets._read_flowers(path, np.array([1, 0]), 16)
+    x = formats.read_flowers(path, np.array([1, 0]), 16)
     assert x.shape == (2, 16, 16, 3) and x[0, ..., 1].max() == 0, "rows are not in the order asked for"
     assert files_in(tmp_path) == before and not Path("/tmp/lif-evil.txt").exists()
 
@@ -476,7 +477,7 @@ def test_pictures_are_cropped_to_the_centre():
 
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 255
-    square = datasets._square(Image.fromarray(wide), 10)
+    square = formats._square(Image.fromarray(wide), 10)
     assert square.shape == (10, 10, 3) and square.min() == 255
 
 
@@ -491,9 +492,9 @@ def test_iris_photos_drops_contradictions_and_keeps_duplicates_together(places, 
     members += [("./iris-setosa/link.jpg", None)]
     path = places[0] / "iris_images_421_256px.tar"
     write_tar(path, members)
-    file = _File(path.name, sha256(path.read_bytes()), (), ("iris_photos",))
+    file = File(path.name, sha256(path.read_bytes()), (), ("iris_photos",))
     monkeypatch.setattr(datasets, "_IRIS_PHOTOS", file)
-    x, y, hashes = datasets._read_iris_photos(path, 16)
+    x, y, hashes = formats.read_iris_photos(path, 16)
     assert len(x) == 13
     monkeypatch.setattr(
         datasets, "_groups", lambda hashes, at_most: np.unique(hashes, axis=0, return_inverse=True)[1]
@@ -512,7 +513,7 @@ def test_iris_photos_drops_contradictions_and_keeps_duplicates_together(places, 
 def test_groups_are_chains_of_near_neighbours():
     line = np.tril(np.ones((6, 64), bool), -1)  # each row one bit from the next
     far = ~line[:1]
-    groups = datasets._groups(np.concatenate([line[::-1], far]), at_most=1)
+    groups = loaders._groups(np.concatenate([line[::-1], far]), at_most=1)
     assert len(set(groups[:6])) == 1 and groups[6] not in groups[:6]
 
 
@@ -522,7 +523,7 @@ def test_cifar10_from_the_official_format(tmp_path):
     records = {name: rng.integers(0, 10, (2, 3073), "uint8") for name in names}
     records["cifar-10-batches-bin/test_batch.bin"] = rng.integers(0, 10, (3, 3073), "uint8")
     write_tar(tmp_path / "c.tar", [(name, r.tobytes()) for name, r in records.items()] + [("a.html", b"")])
-    x_train, y_train, x_test, y_test = datasets._read_cifar10(tmp_path / "c.tar")
+    x_train, y_train, x_test, y_test = formats.read_cifar10(tmp_path / "c.tar")
     first = records["cifar-10-batches-bin/data_batch_1.bin"][0]
     assert x_train.shape == (10, 32, 32, 3) and x_test.shape == (3, 32, 32, 3) and len(y_test) == 3
     assert y_train[0] == first[0], "the batches are out of order"
@@ -621,21 +622,23 @@ def test_iris_and_digits_are_the_published_tables():
 
 @pytest.mark.parametrize("test_fraction", [0, 1, -0.2, 1.5, float("nan")])
 def test_a_bad_test_fraction_is_named(test_fraction):
-    with pytest.raises(ValueError, match="test_fraction must be between 0 and 1.*Received: test_fraction="):
+    with pytest.raises(
+        ValueError, match="`test_fraction` must be a finite number in .0, 1.. Received: test_fraction="
+    ):
         datasets.iris(test_fraction=test_fraction)
 
 
 @pytest.mark.parametrize("test_fraction", [1e-9, 0.999, "half"])
 def test_a_split_without_one_side_is_refused(test_fraction):
     """If this fails, a network is trained or tested on no example at all."""
-    with pytest.raises(ValueError, match=f"test_fraction must .*Received: test_fraction={test_fraction!r}"):
+    with pytest.raises(ValueError, match=f"`test_fraction` must .*Received: test_fraction={test_fraction!r}"):
         datasets.iris(test_fraction=test_fraction)
 
 
 @pytest.mark.parametrize("seed", [1.5, -1, None, "0"])
 def test_a_bad_seed_is_named(seed):
     """If this fails, the error is NumPy's, or two calls with the same arguments split differently."""
-    with pytest.raises(ValueError, match=f"seed must be an integer >= 0. Received: seed={seed!r}"):
+    with pytest.raises(ValueError, match=f"`seed` must be an integer >= 0. Received: seed={seed!r}"):
         datasets.iris(seed=seed)
 
 
@@ -650,7 +653,7 @@ def test_arguments_of_flowers_that_are_no_integers_are_named(arguments):
 @pytest.mark.parametrize("arguments", [{"classes": 1}, {"classes": 16}, {"size": 129}, {"size": 0}])
 def test_bad_arguments_of_flowers_are_named(arguments):
     ((name, value),) = arguments.items()
-    with pytest.raises(ValueError, match=f"{name} must be .*Received: {name}={value}"):
+    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}={value}"):
         datasets.flowers(**arguments)
 
 
@@ -668,8 +671,8 @@ def test_bad_arguments_of_flowers_are_named(arguments):
 def test_stand_ins_look_like_the_data_and_can_be_learnt(load, shape, monkeypatch):
     monkeypatch.setenv("LIF_OFFLINE", "1")
     # Debian's folder may hold the real data.
-    files = tuple(_File(f.name, f.sha256, f.urls, f.folders) for f in datasets._FASHION_MNIST)
-    monkeypatch.setattr(datasets, "_FASHION_MNIST", files)
+    only_there = tuple(File(f.name, f.sha256, f.urls, f.folders) for f in files.FASHION_MNIST)
+    monkeypatch.setattr(loaders, "FASHION_MNIST", only_there)
     with pytest.raises(DataUnavailable):
         load()
     data = load(stand_in=True)
@@ -691,7 +694,7 @@ def test_stand_ins_look_like_the_data_and_can_be_learnt(load, shape, monkeypatch
     "draw", [drawings.garment, drawings.thing, lambda c, rng: drawings.flower(c, 20, rng)]
 )
 def test_drawings_repeat_and_vary(draw):
-    one, two = (datasets._drawn("x", draw, "abcdefghij", (1, 1)) for _ in range(2))
+    one, two = (loaders._drawn("x", draw, "abcdefghij", (1, 1)) for _ in range(2))
     np.testing.assert_array_equal(one.x_train, two.x_train, "two calls differ")
     assert not np.any([np.array_equal(a, b) for a, b in zip(one.x_train, one.x_test, strict=True)])
 
@@ -702,33 +705,25 @@ def test_drawings_repeat_and_vary(draw):
         (datasets.iris, "sklearn.datasets", "scikit-learn"),
         (datasets.digits, "sklearn.datasets", "scikit-learn"),
         (datasets.flowers, "scipy.io", "scipy"),
-        (lambda: datasets._read_flowers("the archive", [0], 8), "PIL.Image", "pillow"),
+        (lambda: formats.read_flowers("the archive", [0], 8), "PIL.Image", "pillow"),
         (datasets.iris_photos, "PIL.Image", "pillow"),
     ],
 )
 def test_a_missing_package_is_named_with_the_way_to_get_it(load, missing, package, monkeypatch):
     """If this fails, who has the layers alone reads `No module named 'sklearn'`, and must guess what to install."""
-    monkeypatch.setattr(datasets, "_locate", lambda file: (Path(file.name), "LIF_DATA"))
+    monkeypatch.setattr(loaders, "locate", lambda file: (Path(file.name), "LIF_DATA"))
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=rf"needs the package {package}: pip install {package} .*chapters"):
         load()
 
 
 def test_import_is_cheap():
-    # Under a package of another name, whose __init__ is empty: `import lif` itself loads Keras.
-    code = """
-import importlib, sys, types
-sys.modules["d"] = package = types.ModuleType("d")
-package.__path__ = [sys.argv[1]]
-importlib.import_module("d.datasets")
-print([name for name in ("sklearn", "scipy", "PIL", "tqdm", "keras") if name in sys.modules])
-"""
-    out = subprocess.run(
-        [sys.executable, "-c", code, str(Path(datasets.__file__).parent)],
-        capture_output=True,
-        text=True,
-        check=True,
+    """If this fails, who only asks where the data are waits for Keras, or needs packages that he has no use for."""
+    code = (
+        "import sys, lifbook.datasets\n"
+        "print([name for name in ('sklearn', 'scipy', 'PIL', 'tqdm', 'keras') if name in sys.modules])"
     )
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from lifbook import Run, ledger
 from lifbook.build.chapters import notebooks_by_stem
-from lifbook import ledger
 from lifbook.build.project import ROOT
 
 CLAIM = {
@@ -29,7 +29,7 @@ OF_A_SHARE = {
 
 
 def run(value, source="real"):
-    return {"numbers": {"source": source, "accuracy": {"mean": value, "sd": 0.0, "n": 1, "values": [value]}}}
+    return Run({"source": source, "accuracy": {"mean": value, "sd": 0.0, "n": 1, "values": [value]}})
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_a_claim_of_equality_wants_its_whole_interval_in_the_band(values, expect
     """If this fails, a difference too uncertain to rule out a larger one passes for none."""
     n, mean = len(values), sum(values) / len(values)
     sd = (sum((v - mean) ** 2 for v in values) / max(n - 1, 1)) ** 0.5
-    seeds = {"numbers": {"source": "real", "accuracy": {"mean": mean, "sd": sd, "n": n, "values": values}}}
+    seeds = Run({"source": "real", "accuracy": {"mean": mean, "sd": sd, "n": n, "values": values}})
     claim = CLAIM | {"interval": 0.9, "confirm": {"quick": [0.9, 1]}}
     assert ledger.judge(claim, seeds, "quick") == expected
 
 
 @pytest.mark.parametrize(
-    "missing", [None, {"numbers": {"source": "real"}}, run(0.99, "stand-in"), {"numbers": {}}]
+    "missing", [Run(), Run({"source": "real"}), run(0.99, "stand-in"), Run({"source": "real", "other": 1})]
 )
 def test_nothing_measured_on_real_data_is_not_tested(missing):
     assert ledger.judge(CLAIM, missing, "quick") == ledger.UNTESTED
@@ -75,8 +75,8 @@ def test_nothing_measured_on_real_data_is_not_tested(missing):
 
 def test_the_full_run_decides_where_there_is_one():
     assert ledger.verdict(CLAIM, run(0.99), run(0.6)) == (ledger.FAILS, "full")
-    assert ledger.verdict(CLAIM, run(0.99), None) == (ledger.HOLDS, "quick")
-    assert ledger.verdict(CLAIM, run(0.99, "stand-in"), None) == (ledger.UNTESTED, "")
+    assert ledger.verdict(CLAIM, run(0.99), Run()) == (ledger.HOLDS, "quick")
+    assert ledger.verdict(CLAIM, run(0.99, "stand-in"), Run()) == (ledger.UNTESTED, "")
     open_claim = CLAIM | {"confirm": {"quick": None, "full": None}}
     assert ledger.verdict(open_claim, run(0.99), run(0.99)) == (ledger.UNTESTED, "")
 
@@ -200,7 +200,7 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path, content):
 @pytest.mark.parametrize("value", ["0.99", {"steps": [1]}, [[1, 2]]])
 def test_what_is_no_number_judges_nothing_and_is_named(value):
     """If this fails, a build ends with an error about `<=`, without the name of the number."""
-    odd = {"numbers": {"source": "real", "accuracy": value}}
+    odd = Run({"source": "real", "accuracy": value})
     with pytest.raises(ValueError, match="accuracy must be a number, to judge a by. Received: "):
         ledger.judge(CLAIM, odd, "quick")
     (found,) = ledger.violations({"claims": [], "checks": [OF_A_SHARE]}, {"09-test": odd}, "quick")

@@ -4,18 +4,21 @@ import base64
 import errno
 import json
 import math
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from lif import results
+from lifbook import _files, page
+from lifbook._files import dumps, write
 
 
 @pytest.fixture
 def run_file(tmp_path, monkeypatch):
     """As in the pipeline: results go to a folder, and nothing has been recorded before."""
+    write(tmp_path / "results" / "claims.yml", "claims: []\nchecks: []\n")  # what makes it a checkout
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LIF_CHAPTER", "09-test")
     monkeypatch.setenv("LIF_PROFILE", "quick")
@@ -28,12 +31,12 @@ def numbers(path):
 
 
 def test_scalars_are_written_as_they_are(run_file):
-    results.record(count=np.int64(3), rate=np.float32(0.5), name="constant", works=True)
+    page.record(count=np.int64(3), rate=np.float32(0.5), name="constant", works=True)
     assert numbers(run_file) == {"count": 3, "rate": 0.5, "name": "constant", "works": True}
 
 
 def test_a_flat_sequence_is_one_value_per_seed(run_file):
-    results.record(accuracy=[0.5, 0.7, 0.9], single=np.array([4.0]))
+    page.record(accuracy=[0.5, 0.7, 0.9], single=np.array([4.0]))
     written = numbers(run_file)
     assert written["accuracy"] == {
         "mean": pytest.approx(0.7),
@@ -45,7 +48,7 @@ def test_a_flat_sequence_is_one_value_per_seed(run_file):
 
 
 def test_a_series_stays_a_series(run_file):
-    results.record(curve={"steps": [1, 2], "error": np.array([[0.1], [0.2]])}, matrix=np.eye(2, dtype=int))
+    page.record(curve={"steps": [1, 2], "error": np.array([[0.1], [0.2]])}, matrix=np.eye(2, dtype=int))
     assert numbers(run_file) == {
         "curve": {"steps": [1, 2], "error": [[0.1], [0.2]]},
         "matrix": [[1, 0], [0, 1]],
@@ -53,8 +56,8 @@ def test_a_series_stays_a_series(run_file):
 
 
 def test_calls_add_to_each_other_and_times_stand_apart(run_file):
-    results.record(a=1, seconds_per_epoch=2.5)
-    results.record(b=2, training_seconds=30.0)
+    page.record(a=1, seconds_per_epoch=2.5)
+    page.record(b=2, training_seconds=30.0)
     run = json.loads(run_file.read_text())
     assert run["numbers"] == {"a": 1, "b": 2}
     assert run["timings"] == {"seconds_per_epoch": 2.5, "training_seconds": 30.0}
@@ -63,11 +66,11 @@ def test_calls_add_to_each_other_and_times_stand_apart(run_file):
 
 
 def test_equal_numbers_are_equal_files(run_file):
-    results.record(b=0.1, a=[1, 2])
+    page.record(b=0.1, a=[1, 2])
     first = run_file.read_bytes()
     run_file.unlink()
-    results.record(a=[1, 2])
-    results.record(b=0.1)
+    page.record(a=[1, 2])
+    page.record(b=0.1)
     assert run_file.read_bytes() == first
 
 
@@ -76,22 +79,22 @@ def test_equal_numbers_are_equal_files(run_file):
 )
 def test_a_number_that_is_not_finite_is_refused_by_name(run_file, value):
     with pytest.raises(ValueError, match=r"loss must be finite, received (nan|-?inf)"):
-        results.record(fine=1, loss=value)
+        page.record(fine=1, loss=value)
     assert not run_file.exists()
 
 
 def test_other_values_are_refused(run_file):
     with pytest.raises(ValueError, match="accuracy must hold at least one value"):
-        results.record(accuracy=[])
+        page.record(accuracy=[])
     with pytest.raises(TypeError, match="model must be a number, a string, a sequence or a dict"):
-        results.record(model=object())
+        page.record(model=object())
 
 
 @pytest.mark.parametrize("value", [[1e308] * 3, [10**400], [1e200, -1e200]])
 def test_a_sequence_without_a_finite_mean_and_sd_is_refused_by_name(run_file, value):
     """If this fails, the error comes from JSON or NumPy, and nobody knows which of a chapter's numbers it was."""
     with pytest.raises(ValueError, match="loss must have a finite mean and sd, received"):
-        results.record(loss=value)
+        page.record(loss=value)
     assert not run_file.exists()
 
 
@@ -99,7 +102,7 @@ def test_a_sequence_without_a_finite_mean_and_sd_is_refused_by_name(run_file, va
 def test_keys_that_become_equal_as_strings_are_refused(run_file, value):
     """If this fails, one of two results is lost without a word."""
     with pytest.raises(ValueError, match="curve must have keys that differ as strings, received"):
-        results.record(curve=value)
+        page.record(curve=value)
 
 
 @pytest.mark.parametrize(
@@ -113,36 +116,10 @@ def test_what_no_reader_of_json_takes_is_refused_by_name(run_file, value):
     with pytest.raises(
         ValueError, match="loss must (be what JSON's readers take|have no masked entries).*Received:"
     ):
-        results.record(fine=1, loss=value)
+        page.record(fine=1, loss=value)
     assert not run_file.exists()
     whole = np.ma.masked_array([1.0, 2.0], [False, False])
-    assert results.record(loss=whole)["loss"]["values"] == [1.0, 2.0]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        '{"numbers": {',
-        "[]",
-        "3",
-        "{}",
-        '{"numbers": [1]}',
-        '{"numbers": {}, "timings": 1}',
-        '{"numbers": {"a": NaN}}',
-    ]
-    + ["<<<<<<< HEAD\n{}", b"\xff"],
-)
-def test_a_file_that_holds_no_run_is_named(tmp_path, content):
-    """If this fails, one damaged file among fifty stops the build, and the message does not say which."""
-    path = tmp_path / "04-mnist.json"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(results.Damaged, match=r"04-mnist.json must hold a run: .* Received: "):
-        results.read(path)
-    with pytest.raises(FileNotFoundError):
-        results.read(tmp_path / "none.json")
-    path.write_text('{"numbers": {"a": 1}}')
-    assert results.read(path) == {"numbers": {"a": 1}, "timings": {}, "provenance": {}}
+    assert page.record(loss=whole)["loss"]["values"] == [1.0, 2.0]
 
 
 def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
@@ -153,28 +130,28 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="No space left on device: '.*run.json'"):
-        results.write(tmp_path / "run.json", "text")
+        write(tmp_path / "run.json", "text")
 
 
 def test_outside_the_pipeline_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("LIF_CHAPTER", "LIF_PROFILE", "LIF_RESULTS"):
         monkeypatch.delenv(name, raising=False)
-    assert results.record(a=1) == {"a": 1}
-    results.banner(SimpleNamespace(name="mnist", source="stand-in"))
+    assert page.record(a=1) == {"a": 1}
+    page.open_chapter(SimpleNamespace(name="mnist", source="stand-in"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "run.json"
-    results.write(path, "old")
+    write(path, "old")
 
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(results.os, "replace", fail)
+    monkeypatch.setattr(_files.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        results.write(path, "new")
+        write(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -182,10 +159,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_the_prose_gets_each_number_and_its_recorded_twin(run_file, tmp_path, monkeypatch):
     entry = {"mean": 0.9, "sd": 0.1, "n": 5, "values": [0.9] * 5}
     full = {"numbers": {"accuracy": entry}, "timings": {"seconds_per_epoch": 7.0}, "provenance": {}}
-    results.write(tmp_path / "results" / "full" / "09-test.json", results.dumps(full))
+    write(tmp_path / "results" / "full" / "09-test.json", dumps(full))
     glued = {}
-    monkeypatch.setattr(results, "_glue", glued.__setitem__)
-    results.record(accuracy=[0.5, 0.7], seconds_per_epoch=1.0, new=3, curve=[[1]])
+    monkeypatch.setattr(page, "_glue", glued.__setitem__)
+    page.record(accuracy=[0.5, 0.7], seconds_per_epoch=1.0, new=3, curve=[[1]])
     assert glued.pop("full_new") != glued["new"]  # NaN: not recorded
     assert glued == {
         "accuracy": 0.6,
@@ -201,15 +178,15 @@ def test_the_prose_gets_each_number_and_its_recorded_twin(run_file, tmp_path, mo
 
 
 def test_recorded_is_found_by_name_and_from_the_chapters_folder(run_file, tmp_path, monkeypatch):
-    assert results.recorded() is None
-    results.write(tmp_path / "results" / "full" / "09-test.json", '{"numbers": {"a": 1}}')
-    assert results.recorded()["numbers"] == {"a": 1}
+    assert not page.recorded()
+    write(tmp_path / "results" / "full" / "09-test.json", '{"numbers": {"a": 1}}')
+    assert page.recorded().numbers == {"a": 1}
     monkeypatch.delenv("LIF_CHAPTER")
     (tmp_path / "chapters").mkdir()
     monkeypatch.chdir(tmp_path / "chapters")
-    assert results.recorded("09-test")["numbers"] == {"a": 1}
+    assert page.recorded("09-test").numbers == {"a": 1}
     monkeypatch.setenv("JPY_SESSION_NAME", "chapters/09-test.ipynb")
-    assert results.recorded()["numbers"] == {"a": 1}
+    assert page.recorded().numbers == {"a": 1}
 
 
 def test_a_full_run_sees_what_other_chapters_recorded_but_not_the_run_it_replaces(
@@ -217,23 +194,23 @@ def test_a_full_run_sees_what_other_chapters_recorded_but_not_the_run_it_replace
 ):
     """Otherwise it would draw the old run, and a drawing that asks for a new series would fail after hours."""
     for stem in ("09-test", "08-other"):
-        results.write(tmp_path / "results" / "full" / f"{stem}.json", '{"numbers": {"a": 1}}')
+        write(tmp_path / "results" / "full" / f"{stem}.json", '{"numbers": {"a": 1}}')
     monkeypatch.setenv("LIF_PROFILE", "full")
-    assert results.recorded() is None
-    assert results.recorded("09-test") is None
-    assert results.recorded("08-other")["numbers"] == {"a": 1}
+    assert not page.recorded()
+    assert not page.recorded("09-test")
+    assert page.recorded("08-other").numbers == {"a": 1}
 
 
 @pytest.fixture
 def shown(monkeypatch):
     """What goes onto the page: a list of (HTML, plain text)."""
     displayed = []
-    monkeypatch.setattr(results, "_display", lambda markup, text: displayed.append((markup, text)))
+    monkeypatch.setattr(page, "_display", lambda markup, text: displayed.append((markup, text)))
     return displayed
 
 
 def test_real_data_get_a_quiet_line(run_file, shown):
-    results.banner(
+    page.open_chapter(
         SimpleNamespace(name="mnist", source="cache"), SimpleNamespace(name="iris", source="scikit-learn")
     )
     assert numbers(run_file)["source"] == "real"
@@ -242,7 +219,7 @@ def test_real_data_get_a_quiet_line(run_file, shown):
 
 
 def test_a_stand_in_is_a_warning_and_judges_nothing(run_file, shown):
-    results.banner(SimpleNamespace(name="mnist", source="stand-in"))
+    page.open_chapter(SimpleNamespace(name="mnist", source="stand-in"))
     assert numbers(run_file)["source"] == "stand-in"
     warning, facts = shown
     assert "Warning" in warning[0] and "the real mnist data could not be found" in warning[1]
@@ -252,13 +229,16 @@ def test_a_stand_in_is_a_warning_and_judges_nothing(run_file, shown):
 def test_a_full_run_does_not_begin_on_a_stand_in(run_file, monkeypatch):
     monkeypatch.setenv("LIF_PROFILE", "full")
     with pytest.raises(RuntimeError, match="needs the real data; only a stand-in was found for mnist"):
-        results.banner(SimpleNamespace(name="mnist", source="stand-in"))
+        page.open_chapter(SimpleNamespace(name="mnist", source="stand-in"))
 
 
 def test_the_page_shows_where_the_full_run_comes_from(run_file, tmp_path, shown):
-    run = {"numbers": {}, "provenance": {"commit": "abc123", "cpu": "<fast>", "data": {"mnist": "cache"}}}
-    results.write(tmp_path / "results" / "full" / "09-test.json", json.dumps(run))
-    results.banner()
+    run = {
+        "numbers": {"a": 1},
+        "provenance": {"commit": "abc123", "cpu": "<fast>", "data": {"mnist": "cache"}},
+    }
+    write(tmp_path / "results" / "full" / "09-test.json", json.dumps(run))
+    page.open_chapter()
     assert "<details>" in shown[0][0] and "abc123" in shown[0][0] and "mnist (cache)" in shown[0][0]
     assert "&lt;fast&gt;" in shown[0][0]
 
@@ -270,7 +250,7 @@ def test_a_figure_is_a_described_reproducible_svg_and_is_closed(shown):
         with plt.style.context("lifbook.book"):
             figure, axes = plt.subplots()
             axes.plot([0, 1], label="a")
-            results.figure(figure, alt='A line that rises from 0 to "1".')
+            page.figure(figure, alt='A line that rises from 0 to "1".')
     assert plt.get_fignums() == []
     assert shown[0] == shown[1]
     assert 'alt="A line that rises from 0 to &quot;1&quot;."' in shown[0][0]
@@ -285,13 +265,13 @@ def test_a_drawing_of_lines_is_told_from_a_picture(draw, shown):
     plt.switch_backend("agg")
     figure, axes = plt.subplots()
     getattr(axes, draw)([[0, 1], [2, 3]])
-    results.figure(figure, alt="Four numbers.")
+    page.figure(figure, alt="Four numbers.")
     assert ("lif-lines" in shown[0][0]) == (draw == "plot")
 
 
 def test_a_figure_without_words_is_refused():
     with pytest.raises(ValueError, match="alt must describe the figure"):
-        results.figure(None, alt=" ")
+        page.figure(None, alt=" ")
 
 
 def test_the_words_of_a_figure_stand_out_from_it(shown):
@@ -302,7 +282,7 @@ def test_the_words_of_a_figure_stand_out_from_it(shown):
     palette = ["#CC79A7", "#D55E00", "#E69F00", "#999999", "#0072B2"]
     words = [ax.text(0, 0, "word", color=color) for color in palette]
     white = ax.text(0, 0, "on a dark cell", color="white")
-    results.figure(fig, "words")
+    page.figure(fig, "words")
     ratios = [contrast(word.get_color(), fig.get_facecolor()[:3]) for word in words]
     assert min(ratios) >= 4.5
     assert max(ratios[:-1]) < 5, "no darker than it must be"
@@ -324,5 +304,15 @@ def contrast(first, second):
 def test_a_number_on_stand_in_data_says_so():
     """If this fails, a figure shows stand-in data as if they were real."""
     real, drawn = SimpleNamespace(source="LIF_DATA"), SimpleNamespace(source="stand-in")
-    assert results.this_build() == results.this_build(real, real) == "this build"
-    assert results.this_build(real, drawn) == "this build, stand-in data"
+    assert page.this_build() == page.this_build(real, real) == "this build"
+    assert page.this_build(real, drawn) == "this build, stand-in data"
+
+
+@pytest.mark.parametrize(("there", "name"), [(True, "H200"), (False, "none")])
+def test_the_accelerator_of_every_backend_is_named(there, name, monkeypatch):
+    """If this fails, a run on a graphics processor says that it was made without one."""
+    cuda = SimpleNamespace(is_available=lambda: there, get_device_name=lambda: "H200")
+    for backend in ("tensorflow", "jax"):
+        monkeypatch.delitem(sys.modules, backend, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__="2", cuda=cuda))
+    assert page._accelerator() == name

@@ -1,4 +1,4 @@
-"""The pipeline on a tiny project of its own: one chapter of two cells, the same tools."""
+"""The pipeline on a tiny project of its own: one chapter of two cells, the same build."""
 
 import contextlib
 import json
@@ -16,20 +16,17 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lifbook.build import book
-from lifbook.build import chapters
-from lifbook.build import execute
-from lifbook.build import render
-from lifbook.build import sphinx_page
+from lifbook import Run, page
+from lifbook.build import book, chapters, execute, render, sphinx_page
 from lifbook.build.chapters import empty
+from lifbook.build.project import ROOT
 from patience import HANG
-from lifbook.build.project import ROOT, results
 
-EXECUTE = (
-    "import sys; sys.path.insert(0, 'tools'); import book\nwith book.alone():\n    book.run_chapters('quick')"
-)
+BUILD = ("-m", "lifbook.build.book", "build")
+EXECUTE = "from lifbook.build import book\nwith book.build_lock():\n    book.run_chapters('quick')"
 RECORDING = (
-    "from lifbook import banner, record\n\nbanner()\nrecord(answer=42, twice=[1.0, 3.0])\nprint('seen')"
+    "import lif\nfrom lifbook import open_chapter, record\n\nopen_chapter()\n"
+    "record(answer=42, twice=[1.0, 3.0])\nprint('seen')"
 )
 
 
@@ -38,11 +35,11 @@ class Project:
 
     def __init__(self, root):
         self.root, self.started = root, []
-        shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+        left_out = shutil.ignore_patterns("__pycache__", "illustrations", "backbone.py")
+        shutil.copytree(ROOT / "lifbook", root / "lifbook", ignore=left_out)
         (root / "lif").mkdir()
-        for name in ("results.py", "ledger.py"):
-            shutil.copy(ROOT / "lif" / name, root / "lif" / name)
-        (root / "lif" / "__init__.py").write_text("")
+        (root / "lif" / "__init__.py").write_text("from . import dynamics\n")
+        (root / "lif" / "dynamics.py").write_text("threshold = 1\n")
         for name in ("_config.yml", "references.bib", "requirements.txt"):
             shutil.copy(ROOT / name, root / name)
         shutil.copytree(ROOT / "assets", root / "assets")
@@ -98,7 +95,7 @@ class Project:
             process.stdout.close()
 
     def build(self):
-        return self.run("lifbook/build/book.py", "build")
+        return self.run(*BUILD)
 
     def execute(self):
         """The build up to the numbers, without the HTML."""
@@ -149,12 +146,12 @@ def test_a_run_on_stand_in_data_is_good_for_its_day(project):
     assert "01-tiny: executed in" in project.execute()[1]
 
 
-LOCK_IS_FREE = "import sys; sys.path.insert(0, 'tools'); import book\nwith book.alone():\n    print('free')"
+LOCK_IS_FREE = "from lifbook.build import book\nwith book.build_lock():\n    print('free')"
 
 KEYS = """
-import os, pathlib, sys
-sys.path.insert(0, "tools")
-from lifbook.build import execute, nbformat
+import pathlib
+import nbformat
+from lifbook.build import execute
 
 def show(name):
     notebook = nbformat.read("chapters/01-tiny.ipynb", as_version=4)
@@ -166,10 +163,21 @@ def add(path, text):
     path.write_text(text)
     show(path.name)
 
+def edit(cell, source, name):
+    notebook.cells[cell].source = source
+    nbformat.write(notebook, "chapters/01-tiny.ipynb")
+    show(name)
+
+notebook = nbformat.read("chapters/01-tiny.ipynb", as_version=4)
 show("start")
 show("again")
 add("lif/dynamics.py", "threshold = 2")
+add("lif/soft.py", "tau = 2")
+add("lifbook/palette.py", "BLUE = 2")
+add("lifbook/ledger.py", "band = 2")
+add("lifbook/build/render.py", "stage = 2")
 add("lifbook/illustrations/neuron.js", "1")
+add("lifbook/book.mplstyle", "lines.linewidth: 3")
 add("requirements.txt", "other==1")
 add("cache/mnist.gz", "data")
 add("results/full/01-tiny.json", "{}")
@@ -177,48 +185,54 @@ add("results/full/02-other.json", "{}")
 add("results/quick/03-more.json", "{}")
 add("results/claims.yml", "claims: []")
 add("benchmarks/speed.json", "{}")
-notebook = nbformat.read("chapters/01-tiny.ipynb", as_version=4)
-notebook.cells[-1].source = "Other prose."
-nbformat.write(notebook, "chapters/01-tiny.ipynb")
-show("prose")
-notebook.cells[-2].source = 'other = "speed"'
-nbformat.write(notebook, "chapters/01-tiny.ipynb")
-show("code")
-pathlib.Path("benchmarks/speed.json").write_text("[]")
-show("benchmark")
-notebook.cells[-2].source = "from lifbook.illustrations import Membrane"
-nbformat.write(notebook, "chapters/01-tiny.ipynb")
-show("illustrated")
+edit(-1, "Other prose.", "prose")
+edit(-2, 'other = "speed"', "code")
+add("benchmarks/speed.json", "[]")
+add("lifbook/illustrations/__init__.py", "from .modes import Modes")
+add("lifbook/illustrations/modes.py", "Modes = 'modes'")
 add("lifbook/illustrations/modes.js", "1")
+edit(-2, "from lifbook.illustrations import Modes", "illustrated")
+add("lifbook/illustrations/modes.js", "2")
+add("lifbook/illustrations/neuron.js", "2")
 """
 
 
 def test_what_a_chapter_depends_on(project):
+    """If this fails, a chapter keeps old numbers, or an edit that cannot change any executes the whole book."""
     status, output = project.run("-c", KEYS)
     assert status == 0, output
-    changed, before = {}, None
+    changes, before = [], None
     for name, chapter, claims in map(str.split, output.splitlines()):
-        changed[name] = before and (chapter != before[0], claims != before[1])
+        changes.append((name, before and (chapter != before[0], claims != before[1])))
         before = chapter, claims
-    assert changed.pop("start") is None
-    both, neither = (True, True), (False, False)
-    assert changed == {
-        "again": neither,
-        "dynamics.py": both,
-        "neuron.js": neither,  # neither shows an illustration
-        "requirements.txt": both,
-        "mnist.gz": both,
-        "01-tiny.json": both,
-        "02-other.json": (False, True),  # the claims page reads every chapter's results
-        "03-more.json": (False, True),
-        "claims.yml": (False, True),
-        "speed.json": neither,
-        "prose": neither,
-        "code": both,
-        "benchmark": both,  # the code names it now
-        "illustrated": both,
-        "modes.js": both,
-    }
+    both, neither, claims_only = (True, True), (False, False), (False, True)
+    assert changes == [
+        ("start", None),
+        ("again", neither),
+        ("dynamics.py", both),
+        ("soft.py", neither),  # this `lif` does not import it
+        ("palette.py", neither),  # nor does the chapter import this
+        ("ledger.py", neither),
+        ("render.py", neither),
+        ("neuron.js", neither),  # neither shows an illustration
+        ("book.mplstyle", both),  # of the chapter's opening
+        ("requirements.txt", both),
+        ("mnist.gz", both),
+        ("01-tiny.json", both),
+        ("02-other.json", claims_only),  # the claims page reads every chapter's results
+        ("03-more.json", claims_only),
+        ("claims.yml", claims_only),
+        ("speed.json", neither),
+        ("prose", neither),
+        ("code", both),
+        ("speed.json", both),  # the code names it now
+        ("__init__.py", neither),
+        ("modes.py", neither),
+        ("modes.js", neither),
+        ("illustrated", both),
+        ("modes.js", both),
+        ("neuron.js", neither),
+    ]
 
 
 def test_data_are_seen_through_links(tmp_path, monkeypatch):
@@ -272,14 +286,9 @@ def test_the_repository_around_a_checkout_is_not_its_own(tmp_path, monkeypatch):
 )
 def test_wrong_arguments_show_how_to_call(arguments, capsys):
     """If this fails, a slip of the pen is answered by a traceback."""
-    handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        with pytest.raises(SystemExit) as ended:
-            book.main(arguments)
-    finally:
-        for kind, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
-            signal.signal(kind, handler)
-    assert ended.value.code == 2 and capsys.readouterr().err == book.__doc__ + "\n"
+    with pytest.raises(SystemExit) as ended:
+        book.main(arguments)
+    assert ended.value.code == 2 and "usage: python -m lifbook.build.book" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stem", ["../05-title", "05 title", "", "05-title.ipynb"])
@@ -325,7 +334,7 @@ def test_a_number_outside_its_band_stops_the_build_before_the_html(project):
 def test_a_chapter_that_does_not_say_its_data_stops_the_build(project):
     project.chapter("from lifbook import record\n\nrecord(answer=1)")
     status, output = project.build()
-    assert status == 1 and "01-tiny: no data source recorded; call banner()" in output
+    assert status == 1 and "01-tiny: no data source recorded; call lifbook.open_chapter()" in output
 
 
 def test_the_html_is_swapped_in_only_when_all_is_well(project):
@@ -364,7 +373,7 @@ def test_an_interrupted_build_leaves_nothing_half_written(project, kind, send):
     """If this fails, Ctrl-C (to the whole group) or a service that is stopped leaves kernels running, or a traceback
     where a sentence should stand."""
     project.chapter(RECORDING, ENDLESS)
-    process = project.start(["lifbook/build/book.py", "build"])
+    process = project.start(BUILD)
     marker = project.root / "pid"
     _wait(lambda: marker.exists() and marker.read_text())
     send(process.pid, kind)
@@ -387,8 +396,8 @@ def test_two_builds_at_once_are_refused(project):
 
 # Says that it has begun, and records its number when it is told to.
 PATIENT = (
-    "import pathlib, time\n\nfrom lifbook import banner, record\n\npathlib.Path('begun').touch()\n"
-    "while not pathlib.Path('go').exists():\n    time.sleep(0.1)\nbanner()\nrecord(answer=1)"
+    "import pathlib, time\n\nfrom lifbook import open_chapter, record\n\npathlib.Path('begun').touch()\n"
+    "while not pathlib.Path('go').exists():\n    time.sleep(0.1)\nopen_chapter()\nrecord(answer=1)"
 )
 
 
@@ -435,19 +444,19 @@ def test_a_chapter_that_is_edited_while_it_runs_is_executed_again(project):
 )
 def test_a_damaged_copy_in_the_cache_is_executed_again(tmp_path, monkeypatch, capsys, name, content):
     """If this fails, a disk that was full once stops every later build."""
-    monkeypatch.setattr(execute, "_folder", lambda *_: tmp_path)
-    results.write(tmp_path / "results.json", results.dumps({"numbers": {"source": "real"}}))
-    chapters.save(empty("Tiny"), tmp_path / "notebook.ipynb")
-    path = Path("01-tiny.ipynb")
-    assert execute.cached(path, "quick") == tmp_path and capsys.readouterr().out == ""
-    (tmp_path / name).unlink()
+    kept, path = tmp_path / "kept", tmp_path / "01-tiny.ipynb"
+    monkeypatch.setattr(execute, "_folder", lambda *_: kept)
+    Run({"source": "real"}).write(kept / "results.json")
+    for notebook in (path, kept / "notebook.ipynb"):
+        chapters.save(empty("Tiny"), notebook)
+    assert execute.cached(path, "quick")[1] == Run({"source": "real"}) and capsys.readouterr().out == ""
+    (kept / name).unlink()
     if content is not None:
-        (tmp_path / name).write_text(content)
+        (kept / name).write_text(content)
     assert execute.cached(path, "quick") is None
     (said,) = capsys.readouterr().out.splitlines()
     assert (
-        "01-tiny: to be executed again, its copy in the cache is damaged" in said
-        and str(tmp_path / name) in said
+        "01-tiny: to be executed again, its copy in the cache is damaged" in said and str(kept / name) in said
     )
 
 
@@ -490,7 +499,7 @@ def test_what_is_in_the_way_of_a_build_is_named(project):
 @pytest.mark.parametrize("jobs", ["abc", "1.5", "0", "-1"])
 def test_a_wrong_number_of_jobs_is_named(project, jobs):
     """If this fails, a slip of the pen is answered by a traceback, or by a build of one chapter at a time."""
-    status, output = project.run("lifbook/build/book.py", "build", JOBS=jobs)
+    status, output = project.run(*BUILD, JOBS=jobs)
     assert status == 1 and f"Received: JOBS='{jobs}'" in output and "Traceback" not in output
 
 
@@ -522,26 +531,28 @@ def test_a_build_says_what_it_does_and_nothing_else(project):
 
 def test_a_full_run_is_recorded_only_when_it_went_well(project):
     project.chapter("profile", RECORDING)
+    (project.root / "results" / "headlines.yml").write_text(
+        "twice: {title: Twice, chapter: 01-tiny, unit: points}\n"
+    )
     (project.root / "README.md").write_text(
         "# Tiny\n<!-- results: made by lifbook/build/headline.py -->\nold\n<!-- /results -->\nend\n"
     )
-    status, output = project.run("lifbook/build/book.py", "full", "01-tiny")
+    status, output = project.run("-m", "lifbook.build.book", "full", "01-tiny")
     assert status == 0, output
     path = project.root / "results" / "full" / "01-tiny.json"
     recorded = path.read_text()
     assert json.loads(recorded)["provenance"]["profile"] == "full"
-    assert (project.root / "README.md").read_text().endswith("/results -->\nend\n")
+    table = "| [Twice](chapters/01-tiny.ipynb) | 200.00 ± 141.42 points | 2 |"
+    assert (project.root / "README.md").read_text().endswith(f"{table}\n<!-- /results -->\nend\n")
     project.chapter(RECORDING, "1 / 0")
-    assert project.run("lifbook/build/book.py", "full", "01-tiny")[0] == 1
+    assert project.run("-m", "lifbook.build.book", "full", "01-tiny")[0] == 1
     assert path.read_text() == recorded
-    status, output = project.run("lifbook/build/book.py", "full", "02-typo")
+    status, output = project.run("-m", "lifbook.build.book", "full", "02-typo")
     assert status == 1 and "No such chapter in _toc.yml: 02-typo" in output
 
 
 def test_only_numbers_that_were_not_recorded_become_words():
-    recorded = {
-        "04-mnist": {"numbers": {"accuracy": {"mean": 0.9, "sd": 0.1, "n": 5, "values": []}}, "timings": {}}
-    }
+    recorded = {"04-mnist": Run({"accuracy": {"mean": 0.9, "sd": 0.1, "n": 5, "values": []}})}
     there = "{glue:text}`full_accuracy_sd:.3f` and {glue:text}`accuracy:.3f`"
     assert render.complete(there, "04-mnist", recorded, {}) == there
     missing = "{glue:text}`full_rate:.3f` of {glue:text}`../chapters/04-mnist.ipynb::full_accuracy:.3f`"
@@ -553,8 +564,8 @@ def test_only_numbers_that_were_not_recorded_become_words():
 def test_a_page_begins_with_its_text_and_ends_with_how_it_was_made():
     """If this fails, a warning of stand-in data is out of sight, or code stands after the code that needs it."""
     said = [
-        new_output("display_data", data={"text/html": results._box("no real data", warning=True)}),
-        new_output("display_data", data={"text/html": results._box("Profile: quick.", warning=False)}),
+        new_output("display_data", data={"text/html": page._box("no real data", warning=True)}),
+        new_output("display_data", data={"text/html": page._box("Profile: quick.", warning=False)}),
     ]
     plot = new_output("display_data", data={"text/html": '<img class="lif-figure">'})
     hidden = {"tags": ["hide-input"]}
@@ -562,7 +573,7 @@ def test_a_page_begins_with_its_text_and_ends_with_how_it_was_made():
         cells=[
             new_markdown_cell("# Tiny\n\nRunning this takes: <!-- duration -->. It needs data.", id="title"),
             new_code_cell("import lif", id="imports", metadata=hidden),
-            new_code_cell("banner(data)", id="data", outputs=[*said]),
+            new_code_cell("open_chapter(data)", id="data", outputs=[*said]),
             new_markdown_cell("The idea.", id="idea"),
             new_markdown_cell("More of it.", id="more"),
             new_code_cell("plot()", id="figure-one", metadata=hidden, outputs=[plot]),

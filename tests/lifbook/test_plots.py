@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import lif
-from lif import plots
+from chrome import BROWSER, FLAGS
+from lifbook import animation, plots
 from patience import HANG
-from chrome import BROWSER, FLAGS, in_a_browser
 
 SPIKES = np.array([[1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 1]])  # (time, units)
 
@@ -79,12 +79,12 @@ def test_traces_show_potentials_and_the_spikes_on_them():
         (lambda: plots.traces(np.zeros((3, 2)), np.zeros((3, 1))), "spikes"),
         (lambda: plots.traces(np.zeros((20, 2)), np.zeros((10, 4))), r"spikes.*\(20, 2\).*\(10, 4\)"),
         (lambda: plots.traces(np.zeros((15, 2)), np.zeros((10, 4))), r"spikes.*\(15, 2\).*\(10, 4\)"),
-        (lambda: plots.animate({"a": SPIKES}, alt=" "), "alt"),
-        (lambda: plots.animate({"a": SPIKES}, alt="x", seconds=0), "seconds"),
-        (lambda: plots.animate({"a": SPIKES, "b": SPIKES[:2]}, alt="x"), "activity"),
-        (lambda: plots.animate({}, alt="x"), "activity"),
-        (lambda: plots.animate({"a": SPIKES, "b": SPIKES * np.nan}, alt="x"), "`activity`.*finite.*'b'"),
-        (lambda: plots.animate({"a": SPIKES - np.inf}, alt="x"), "`activity`.*finite.*'a'"),
+        (lambda: animation.animate({"a": SPIKES}, alt=" "), "alt"),
+        (lambda: animation.animate({"a": SPIKES}, alt="x", seconds=0), "seconds"),
+        (lambda: animation.animate({"a": SPIKES, "b": SPIKES[:2]}, alt="x"), "activity"),
+        (lambda: animation.animate({}, alt="x"), "activity"),
+        (lambda: animation.animate({"a": SPIKES, "b": SPIKES * np.nan}, alt="x"), "`activity`.*finite.*'b'"),
+        (lambda: animation.animate({"a": SPIKES - np.inf}, alt="x"), "`activity`.*finite.*'a'"),
         (lambda: plots.traces(SPIKES + np.inf), "`potential`.*finite"),
         *(
             (
@@ -101,25 +101,25 @@ def test_what_cannot_be_drawn_is_refused_by_name(call, named):
         call()
 
 
-def activity(animation):
+def activity(played):
     """What the animation's program reads."""
-    return json.loads(html.unescape(re.search('data-activity="(.*?)"', animation.html)[1]))
+    return json.loads(html.unescape(re.search('data-activity="(.*?)"', played.html)[1]))
 
 
 def test_an_animation_holds_every_spike_in_little_space():
     """If this fails, the animation shows other spikes than the layer's, or makes a page heavy."""
     pictures = np.random.default_rng(0).random((40, 28, 28)) < 0.2
-    (panel,) = activity(plots.animate({"input": pictures}, alt="noise"))["panels"]
+    (panel,) = activity(animation.animate({"input": pictures}, alt="noise"))["panels"]
     bits = np.unpackbits(np.frombuffer(base64.b64decode(panel["data"]), np.uint8))
     np.testing.assert_array_equal(bits[: pictures.size].reshape(pictures.shape), pictures)
     assert (panel["rows"], panel["columns"], panel["binary"]) == (28, 28, True)
-    assert len(plots.animate({"input": pictures}, alt="noise").html) < 12_000
+    assert len(animation.animate({"input": pictures}, alt="noise").html) < 12_000
 
 
 def test_an_animation_shades_what_are_no_spikes():
     """If this fails, potentials are shown as spikes, or feature maps are mixed up."""
     maps = np.arange(2 * 2 * 3 * 2).reshape(2, 2, 3, 2) / 2
-    (panel,) = activity(plots.animate({"maps": maps}, alt="maps"))["panels"]
+    (panel,) = activity(animation.animate({"maps": maps}, alt="maps"))["panels"]
     values = np.frombuffer(base64.b64decode(panel["data"]), np.uint8).reshape(2, 2, 6)
     np.testing.assert_array_equal(values[..., :3], np.uint8(255 * maps[..., 0] / maps.max()))
     assert not panel["binary"] and panel["columns"] == 6
@@ -131,7 +131,7 @@ def test_an_animation_shades_every_type_of_number(dtype):
     info = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else np.finfo(dtype)
     least, most = float(info.min), float(info.max)
     pixels = np.array([[info.min, 0, info.max]], dtype)
-    (panel,) = activity(plots.animate({"pixels": pixels}, alt="pixels"))["panels"]
+    (panel,) = activity(animation.animate({"pixels": pixels}, alt="pixels"))["panels"]
     middle = int(-255 * least / (most - least))
     assert list(base64.b64decode(panel["data"])) == [0, middle, 255]
 
@@ -139,7 +139,7 @@ def test_an_animation_shades_every_type_of_number(dtype):
 def test_cells_that_fill_up_a_row_do_not_count_as_numbers():
     """If this fails, 13 units that differ a little look all the same, because the empty cells beside them are 0."""
     potentials = 5 + np.linspace(0, 1, 26).reshape(2, 13)
-    (panel,) = activity(plots.animate({"potentials": potentials}, alt="potentials"))["panels"]
+    (panel,) = activity(animation.animate({"potentials": potentials}, alt="potentials"))["panels"]
     shades = np.frombuffer(base64.b64decode(panel["data"]), np.uint8).reshape(2, -1)
     assert shades.shape == (2, 16) and list(shades[:, 13:].ravel()) == [0] * 6
     np.testing.assert_allclose(shades[:, :13] / 255, potentials - 5, atol=1 / 255)
@@ -147,7 +147,7 @@ def test_cells_that_fill_up_a_row_do_not_count_as_numbers():
 
 def test_an_animation_asks_no_other_host_and_has_words_and_controls():
     """If this fails, the page needs a network, or a reader without eyes or without a mouse is left out."""
-    page = plots.animate({"a <b>": SPIKES}, alt='Units "fire" & rest').html
+    page = animation.animate({"a <b>": SPIKES}, alt='Units "fire" & rest').html
     assert not re.search(r"https?:|src=|href=|import|url\(|fetch", page)
     assert 'aria-label="Units &quot;fire&quot; &amp; rest"' in page and "a &lt;b&gt;" in page
     assert "<button" in page and 'type="range"' in page
@@ -159,7 +159,9 @@ def test_an_animation_is_played_paused_and_moved_by_keyboard(tmp_path):
     from playwright.sync_api import sync_playwright
 
     spikes = np.eye(3, dtype=int)  # step t lights cell t
-    (tmp_path / "page.html").write_text(plots.animate({"units": spikes}, alt="a dot walks", seconds=1).html)
+    (tmp_path / "page.html").write_text(
+        animation.animate({"units": spikes}, alt="a dot walks", seconds=1).html
+    )
     colours = """() => { const c = document.querySelector("canvas"), side = c.width / 3;
         return [0, 1, 2].map((i) => [...c.getContext("2d").getImageData((i + 0.4) * side, 9, 1, 1).data]); }"""
     full, silent = [0, 114, 178, 255], [236, 236, 232, 255]
@@ -182,7 +184,9 @@ def test_an_animation_is_played_paused_and_moved_by_keyboard(tmp_path):
         page.keyboard.press("Tab")
         page.keyboard.press("ArrowLeft")
         assert words.text_content() == "step 2 of 3" and page.evaluate(colours)[1:] == [full, silent]
-        (tmp_path / "page.html").write_text(plots.animate({"units": spikes}, alt="slowly", seconds=30).html)
+        (tmp_path / "page.html").write_text(
+            animation.animate({"units": spikes}, alt="slowly", seconds=30).html
+        )
         page.reload()
         button = page.locator("button")
         for expected in ("Pause", "Play"):

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from packaging.requirements import Requirement
 
+from lifbook._files import dumps
 from lifbook.build import headline
 from lifbook.build.chapters import PARAMETERS, empty
 from lifbook.build.project import ROOT, first_cell, notebooks, pages, repository
@@ -145,11 +146,9 @@ def test_no_file_names_one_machine():
 
 
 def test_the_headlines_are_made_from_the_recorded_runs():
-    values = headline.headlines()
-    path = ROOT / "results" / "headline.json"
-    assert (path.read_text() if path.exists() else headline.as_json({})) == headline.as_json(values)
+    assert (ROOT / "results" / "headline.json").read_text() == dumps(headline.headlines())
     readme = (ROOT / "README.md").read_text()
-    assert headline.with_table(readme, values) == readme
+    assert headline.with_table(readme, headline.table()) == readme
 
 
 def test_the_readme_table_shows_the_recorded_values():
@@ -157,11 +156,13 @@ def test_the_readme_table_shows_the_recorded_values():
     values = {
         "mnist_dense_accuracy": {"value": 0.98123, "sd": 0.00149, "seeds": 5, "chapter": "04-mnist"},
         "cartpole_return": {"value": 499.62, "sd": 0.849, "seeds": 5, "chapter": "23-control"},
+        "cifar10_conversion_loss": {"value": -0.0035, "sd": 0.0, "seeds": 1, "chapter": "31-conversion"},
     }
     readme = f"before\n{headline.BEGIN}\nold\n{headline.END}\nafter\n"
-    table = headline.with_table(readme, values)
+    table = headline.with_table(readme, headline.table(values))
     assert "| [MNIST, dense network](chapters/04-mnist.ipynb) | 98.12 ± 0.15 % | 5 |" in table
     assert "LIF policy](chapters/23-control.ipynb) | 499.6 ± 0.8 | 5 |" in table
+    assert "lost on conversion](chapters/31-conversion.ipynb) | −0.35 points | 1 |" in table
     assert table.startswith("before\n") and table.endswith("\nafter\n") and "old" not in table
 
 

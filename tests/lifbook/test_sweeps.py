@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +15,8 @@ import numpy as np
 import pytest
 from joblib._parallel_backends import ThreadingBackend
 
-import lif
-from lif import progress, sweeps
+import lifbook
+from lifbook import progress, sweeps
 from lifbook.build.project import ROOT
 
 GRID = {"leak": [0.1, 0.5], "seed": [0, 1, 2]}
@@ -178,11 +177,7 @@ sweep(endless, {"seed": range(8), "here": [sys.argv[1]]}, sys.argv[1], jobs=2)
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
 def test_workers_end_with_the_sweep_that_started_them(tmp_path):
     """If this fails, what is left of a sweep that was killed computes on, and holds its memory for minutes."""
-    (tmp_path / "lif").mkdir()
-    (tmp_path / "lif" / "__init__.py").write_text("")  # without Keras
-    for name in ("sweeps", "results", "progress"):
-        shutil.copy(ROOT / "lif" / f"{name}.py", tmp_path / "lif")
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     parent = subprocess.Popen([sys.executable, "-c", ORPHANS, str(tmp_path)], env=environment)
     try:
         while len(began := list(tmp_path.glob("*.pid"))) < 2:

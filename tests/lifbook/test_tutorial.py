@@ -14,7 +14,7 @@ UNSEEN = {"hide-input", "remove-input", "remove-cell", "hide-cell"}
 SMALL = """
 from dataclasses import replace
 import keras, lif
-from lifbook import datasets
+from lifbook import datasets, sweeps
 
 def few(all_of_them=datasets.digits):
     data, first = all_of_them(), slice(16)
@@ -27,10 +27,10 @@ def eager(model, *options, compile=keras.Model.compile, **more):
 def one_epoch(model, *data, fit=keras.Model.fit, **options):
     return fit(model, *data, **options | {"epochs": 1})
 
-def one_setting(run, grid, folder, sweep=lifbook.sweep):
+def one_setting(run, grid, folder, sweep=sweeps.sweep):
     return sweep(run, {name: list(values)[:1] for name, values in grid.items()}, folder)
 
-datasets.digits, lifbook.sweep = few, one_setting
+datasets.digits, sweeps.sweep = few, one_setting
 keras.Model.compile, keras.Model.fit = eager, one_epoch
 """
 
@@ -59,5 +59,5 @@ def test_what_a_reader_copies_from_the_tutorial_runs(tmp_path):
 
 def test_the_tutorial_keeps_the_books_machinery_out_of_sight():
     """If this fails, a reader stumbles over the calls that put numbers on the page, which no model needs."""
-    for word in ("record(", "banner(", "profile", "lifbook.page"):
+    for word in ("record(", "open_chapter(", "profile", "lifbook.page"):
         assert not [cell for cell in visible("50-tutorial") if word in cell], word
