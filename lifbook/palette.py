@@ -1,4 +1,4 @@
-"""The book's colours, and what each stands for: Okabe and Ito's palette, told apart with any colour vision.
+"""The book's colours, and what each stands for: told apart with any colour vision, the first four by Okabe and Ito.
 
 A colour that stands for something stands for it in every chapter. What a chapter compares on its own takes the plain
 names in their order, BLUE, ORANGE, GREEN, PINK. What was measured in this build and in the recorded full run differs by
@@ -6,12 +6,9 @@ form, hollow and filled, and never by colour.
 """
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-OCHRE, SKY = "#C88A00", "#2A8FC0"
-INK, GREY, PALE = (
-    "#222222",
-    "#777777",
-    "#DDDDDD",
-)  # what is given: thresholds, closed forms, other people's numbers
+OCHRE, SKY = "#805400", "#2A8FC0"
+# What is given: thresholds, closed forms, other people's numbers.
+INK, GREY, PALE = "#222222", "#777777", "#DDDDDD"
 
 SPIKING, RELU = BLUE, INK  # networks of spiking neurons against the same of rectified linear units
 INTEGRATOR, MIXED, DETECTOR = BLUE, GREEN, ORANGE  # what the leak makes of a neuron

@@ -6,9 +6,10 @@ import textwrap
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..palette import BLUE, INK, ORANGE
 from .project import config
 
-BLUE, ORANGE, INK, SHEET = "#0072B2", "#D55E00", "#222222", "#FDFDFC"
+SHEET = "#FDFDFC"
 
 
 def draw(text, path):

@@ -36,8 +36,12 @@ def files(code, root, packages):
 def _modules(code, root, packages, folder=()):
     """The files of the modules that Python code imports; `folder` holds it, as the parts of a package's name."""
     code = re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)  # a notebook's commands
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # the kernel will say what is wrong; until then the code may reach anything
+        return {path for package in packages for path in (root / package).rglob("*.py")}
     reached = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

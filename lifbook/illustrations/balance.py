@@ -2,7 +2,7 @@
 
 import traitlets
 
-from ..palette import BLUE, GREEN, ORANGE, PINK
+from ..palette import BLUE, GREEN, INK, ORANGE, PINK
 from .illustration import Illustration, Whole, choice, esm
 
 DECISIONS_A_SECOND = 50
@@ -75,7 +75,7 @@ class Balance(Illustration):
         fig, (top, middle, bottom) = plt.subplots(
             3, 1, figsize=(7, 4.6), sharex=True, height_ratios=(1, 1, 1.6)
         )
-        top.plot(seconds, self.episode["position"], color="#222222")
+        top.plot(seconds, self.episode["position"], color=INK)
         top.set(ylabel="cart (m)")
         middle.plot(seconds, self.episode["angle"], color=ORANGE)
         middle.set(ylabel="pole (rad)")

@@ -5,7 +5,7 @@ import traitlets
 
 from lif import reference
 
-from ..palette import BLUE, PINK
+from ..palette import BLUE, INK, PINK
 from .illustration import Illustration, Number, choice, esm
 
 STEPS = 211
@@ -95,10 +95,10 @@ class Credit(Illustration):
         fired = np.flatnonzero(spikes) + 1
         heights = dict(height_ratios=(0.4, 1, 0.4, 0.4, 1))
         fig, rows = plt.subplots(5, 1, figsize=(7, 5), sharex=True, gridspec_kw=heights)
-        rows[0].vlines(ARRIVALS, 0, 1, color="#222222", lw=1.6)
+        rows[0].vlines(ARRIVALS, 0, 1, color=INK, lw=1.6)
         rows[1].stairs(potential, np.arange(STEPS + 1) + 0.5, color=BLUE, fill=True, alpha=0.2)
         rows[1].stairs(potential, np.arange(STEPS + 1) + 0.5, color=BLUE, lw=1.4)
-        rows[1].axhline(1, color="#222222", lw=0.8, ls="--")
+        rows[1].axhline(1, color=INK, lw=0.8, ls="--")
         rows[2].vlines(fired, 0, 1, color=BLUE, lw=2.4)
         rows[3].vlines(self.errors, 0, 1, color=PINK, lw=2.4)
         shown = credit / largest if largest else credit

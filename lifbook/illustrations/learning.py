@@ -9,14 +9,15 @@ import traitlets
 
 from lif import reference
 
+from ..palette import BLUE, GREEN, INK, ORANGE
 from .chance import normals, shuffle, uniforms
 from .illustration import Illustration, Number, Whole, choice, esm
 
 EXAMPLES = 300  # for training, and as many new ones
 BATCH = 20
 
-_CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73")
-_RUN_COLOURS = {"A": "#222222", "B": "#B04F8A"}
+_CLASS_COLOURS = (BLUE, ORANGE, GREEN)
+_RUN_COLOURS = {"A": INK, "B": "#B04F8A"}
 _RULE = ("surrogate", "beta", "leak", "learning_rate", "steps", "hidden")
 _SURROGATES = ("constant", "superspike", "sigmoid", "triangle")
 

@@ -8,7 +8,7 @@ import traitlets
 
 from lif import reference
 
-from ..palette import BLUE, GREEN
+from ..palette import BLUE, GREEN, INK
 from .chance import normals, uniforms
 from .illustration import Illustration, Number, Whole, choice, esm
 
@@ -106,7 +106,7 @@ class Membrane(Illustration):
         top.vlines(np.flatnonzero(spikes) + 0.5, 0, 1, color=BLUE, lw=2)
         middle.stairs(potential, edges, color=BLUE, fill=True, alpha=0.2)
         middle.stairs(potential, edges, color=BLUE, lw=1.6)
-        middle.axhline(self.threshold, color="#222222", lw=0.8, ls="--")
+        middle.axhline(self.threshold, color=INK, lw=0.8, ls="--")
         middle.set(ylabel="potential", ylim=(0, None))
         if self.input == "spikes":
             bottom.vlines(np.array(self.spikes) + 0.5, 0, 1, color=GREEN, lw=2)

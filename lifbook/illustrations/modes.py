@@ -6,7 +6,7 @@ import numpy as np
 
 from lif import reference
 
-from ..palette import BLUE, GREEN, ORANGE
+from ..palette import BLUE, GREEN, INK, ORANGE
 from .chance import normals, uniforms
 from .illustration import Illustration, Number, Whole, choice, esm
 
@@ -100,7 +100,7 @@ class Modes(Illustration):
             border = needed[self.arrivals](q[interval])
             chart.fill_between(leaks, border, 1, color=BLUE, alpha=0.17, lw=0)
             chart.plot(leaks, border, color=BLUE, lw=1)
-        chart.plot(self.leak, self.weight, "o", color=ORANGE, ms=9, mec="#222222", clip_on=False)
+        chart.plot(self.leak, self.weight, "o", color=ORANGE, ms=9, mec=INK, clip_on=False)
         chart.text(0.48, 0.04, "silent", ha="right")
         chart.set(xlim=(0, 0.5), ylim=(0, 1), xlabel=r"leak $\lambda$", ylabel="weight $w$")
         chart.set_title("intervals of 1, 3, 10, 30 and 100 steps")
@@ -112,7 +112,7 @@ class Modes(Illustration):
             arrived = np.flatnonzero(train)
             heights = train[arrived] / train.max()
             ax.vlines(arrived + 0.5, -0.9, -0.9 + 0.8 * heights, color=GREEN, lw=1.4)
-            ax.axhline(1, color="#222222", lw=0.8, ls="--")
+            ax.axhline(1, color=INK, lw=0.8, ls="--")
             ax.set(xlim=(0, STEPS), yticks=(0, 1), title="volleys" if name == "volleys" else "random times")
         axes["scattered"].set(xlabel="time step")
         return fig, (

@@ -9,11 +9,17 @@ import sys
 import pytest
 
 import lif
+import lifbook
 from lifbook.build import api
 from lifbook.build.project import ROOT
 
-# The kernels are made when Triton is there, and have no examples.
-MODULES = [name for _, name, _ in pkgutil.iter_modules(lif.__path__, "lif.") if name != "lif._kernels"]
+# The kernels are made when Triton is there, and have no examples; the build is none of a reader's.
+MODULES = [
+    name
+    for package in (lif, lifbook)
+    for _, name, _ in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if name != "lif._kernels" and not name.startswith("lifbook.build")
+]
 
 
 @pytest.fixture(autouse=True)

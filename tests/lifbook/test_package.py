@@ -8,10 +8,13 @@ import sys
 import typing
 import zipfile
 
+import nbformat
 import pytest
 
 import lif
 from lifbook.build.project import ROOT
+
+TUTORIAL = ROOT / "chapters" / "50-tutorial.ipynb"
 
 # Only who draws, reads data, sweeps or moves illustrations needs these. Keras may have loaded some of them itself.
 OTHERS = (
@@ -57,7 +60,7 @@ def wheel(tmp_path_factory):
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("lif", "tests", "chapters"):
+    for name in ("lif", "lifbook", "tests", "chapters"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     build = [sys.executable, "-m", "pip", "wheel", str(source), "--wheel-dir", str(out)]
     # With setuptools from the environment and nothing else, it needs no network.
@@ -68,13 +71,41 @@ def wheel(tmp_path_factory):
     return zipfile.ZipFile(built)
 
 
-def test_the_wheel_holds_the_module_whole_and_nothing_else(wheel):
-    """If this fails, an installed module lacks its types, its figure style or an illustration's files, or it drops
-    tests and chapters into the user's site-packages."""
+def test_the_wheel_holds_both_packages_whole_and_nothing_else(wheel):
+    """If this fails, an installed package lacks its types, its figure style or an illustration's files, or it drops
+    tests, chapters and the build into the user's site-packages."""
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    ours = (path for path in (ROOT / "lif").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    assert held == {path.relative_to(ROOT).as_posix() for path in ours}
-    assert {"lif/py.typed", "lifbook/book.mplstyle", "lifbook/illustrations/membrane.js"} <= held
+    files = [path.relative_to(ROOT) for name in ("lif", "lifbook") for path in (ROOT / name).rglob("*.*")]
+    built = [path.as_posix() for path in files if not {"__pycache__", "build"} & {*path.parts}]
+    assert held == {name for name in built if (ROOT / name).is_file()}
+    assert {"lif/py.typed", "lifbook/book.mplstyle", "lifbook/animation.js"} <= held
+    assert {"lifbook/illustrations/membrane.js", "lif/conversion/nir.py"} <= held
+
+
+NETWORK = """
+import lif, lifbook
+print(lif.__file__, lifbook.__file__)
+keras.utils.set_random_seed(0)
+x, y = np.random.default_rng(0).random((64, 8, 8)), np.arange(64) % 10
+first, predicted = first_net(lif.PoissonEncoder(STEPS, seed=0)), []
+first.fit(x, y, batch_size=32, epochs=1, verbose=0)
+print(first.predict(x, verbose=0).shape, len(lif.summary(first, x)))
+"""
+
+
+def test_the_wheel_alone_runs_the_tutorials_network(wheel, tmp_path):
+    """If this fails, who installs the package for its layers gets an error where the tutorial has a network."""
+    wheel.extractall(tmp_path / "site")
+    source = next(cell.source for cell in nbformat.read(TUTORIAL, as_version=4).cells if cell.id == "first")
+    defined = source[source.index("STEPS = ") : source.index("\n\nnet = ")]
+    code = "import keras\nimport numpy as np\nfrom keras import layers\n" + IMPORT_WITHOUT + defined + NETWORK
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    _, files, ran = done.stdout.splitlines()
+    assert all(file.startswith(str(tmp_path)) for file in files.split()) and ran == "(64, 10) 2"
 
 
 def test_the_wheel_asks_for_keras_and_numpy_alone(wheel):
@@ -115,7 +146,11 @@ importlib.import_module(sys.argv[1])
             ["tensorflow"],
             'needs a backend of Keras: pip install "lif-book[tensorflow]", or set KERAS_BACKEND',
         ),
-        ("lif.plots", ["matplotlib"], "lif.plots needs the package matplotlib: pip install matplotlib"),
+        (
+            "lifbook.plots",
+            ["matplotlib"],
+            "lifbook.plots needs the package matplotlib: pip install matplotlib",
+        ),
         (
             "lifbook.illustrations",
             ["anywidget", "traitlets"],
