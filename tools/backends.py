@@ -20,29 +20,17 @@ SHARED = ["keras", "numpy", "jax", "nir", "scipy", "joblib", "pyyaml", "hypothes
 # Without their dependencies: what their NIR parts import is there, and the rest is much.
 LIBRARIES = ["nirtorch==2.6", "norse==1.1.0", "snntorch==1.0.0", "spikingjelly==2.0.0", "loguru==0.7.3"]
 
-# The tests of the module, which must pass on every backend.
-TESTS = [
-    "backends",
-    "coarse",
-    "dynamics",
-    "encoders",
-    "layers",
-    "neurons",
-    "nir",
-    "recurrent",
-    "soft",
-    "summary",
-]
-TESTS += ["surrogates", "docstrings"]
+# The tests of the library, which must pass on every backend, and of its examples.
+TESTS = "backends coarse dynamics encoders layers neurons nir recurrent soft summary surrogates docstrings".split()
 # Left out on both: what needs the book's packages, and Keras' `jit_compile=True`, which here means minutes of compiling
 # or nothing at all.
 LEFT_OUT = [
-    "test_docstrings.py::test_examples_print_what_they_say[lifbook.illustrations]",
-    "test_docstrings.py::test_examples_print_what_they_say[lifbook.plots]",
-    "test_coarse.py::test_trains_with_any_number_of_steps[True]",
-    "test_layers.py::test_trains_with_any_number_of_steps[True]",
-    "test_layers.py::test_recomputing_trains_and_saves[True]",
-    "test_encoders.py::test_compiled_training_step",
+    "lifbook/test_docstrings.py::test_examples_print_what_they_say[lifbook.illustrations]",
+    "lifbook/test_docstrings.py::test_examples_print_what_they_say[lifbook.plots]",
+    "lif/test_coarse.py::test_trains_with_any_number_of_steps[True]",
+    "lif/test_layers.py::test_trains_with_any_number_of_steps[True]",
+    "lif/test_layers.py::test_recomputing_trains_and_saves[True]",
+    "lif/test_encoders.py::test_compiled_training_step",
 ]
 
 
@@ -66,8 +54,9 @@ def run(python, backend, tests, **variables):
     started = time.monotonic()
     options = ["-n", str(min(2, len(tests))), "--dist", "loadfile", "-W", "ignore", "-p", "no:cacheprovider"]
     left_out = [argument for test in LEFT_OUT for argument in ("--deselect", f"tests/{test}")]
+    paths = [str(path) for name in tests for path in ROOT.glob(f"tests/*/test_{name}.py")]
     done = subprocess.run(
-        [python, "-m", "pytest", *options, *left_out, *(f"tests/test_{name}.py" for name in tests)],
+        [python, "-m", "pytest", *options, *left_out, *paths],
         cwd=ROOT,
         env={**os.environ, "KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1", **variables},
     )

@@ -5,7 +5,8 @@ import pkgutil
 import re
 
 MARK = re.compile(r"<!-- api (\S+) -->")
-SECTION = re.compile(r"(Args|Returns|Raises|Input shape|Output shape|Example|Source):\s*(.*)")
+SECTION = re.compile(r"(Args|Call arguments|Returns|Raises|Input shape|Output shape|Example|Source):\s*(.*)")
+LISTS = ("Args", "Call arguments", "Raises")
 ITEM = re.compile(r"    (\*{0,2}\w+(?:, \*{0,2}\w+)*): (.*)")
 
 
@@ -40,9 +41,9 @@ def as_markdown(docstring):
         elif heading := SECTION.fullmatch(line):
             section = heading[1]
             lines += ["", f"**{section}.** {heading[2]}".rstrip(), *([] if heading[2] else [""])]
-        elif section in ("Args", "Raises") and (item := ITEM.fullmatch(line)):
+        elif section in LISTS and (item := ITEM.fullmatch(line)):
             lines.append(f"- `{item[1]}`: {item[2]}")
-        elif section in ("Args", "Raises"):
+        elif section in LISTS:
             lines.append(f"  {line.strip()}".rstrip())
         else:
             lines.append(line.removeprefix("    ") if section else line)

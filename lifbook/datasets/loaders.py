@@ -222,7 +222,7 @@ def cifar10(stand_in: bool = False) -> Dataset:
     except DataUnavailable:
         if not stand_in:
             raise
-            return _drawn("cifar10", drawings.thing, THINGS)
+        return _drawn("cifar10", drawings.thing, THINGS)
     return Dataset("cifar10", *read_cifar10(path), THINGS, source)
 
 
@@ -262,7 +262,7 @@ def flowers(classes: int | None = None, size: int = 128, stand_in: bool = False)
     except DataUnavailable:
         if not stand_in:
             raise
-            names = FLOWERS if classes is None else tuple(f"drawn flower {i + 1}" for i in range(classes))
+        names = FLOWERS if classes is None else tuple(f"drawn flower {i + 1}" for i in range(classes))
         per_class = (8, 2) if classes is None else (100, 20)
         return _drawn("flowers", lambda label, rng: drawings.flower(label, size, rng), names, per_class)
     loadmat = optional("scipy.io", "scipy").loadmat
@@ -318,9 +318,7 @@ def iris_photos(
     except DataUnavailable:
         if not stand_in:
             raise
-            drawn = _drawn(
-                "iris_photos", lambda label, rng: drawings.flower(label, size, rng), IRISES, (40, 10)
-            )
+        drawn = _drawn("iris_photos", lambda label, rng: drawings.flower(label, size, rng), IRISES, (40, 10))
         return dataclasses.replace(drawn, groups_train=np.arange(len(drawn.y_train)))
     x, y, hashes = read_iris_photos(path, size)
     groups = _groups(hashes, at_most=12)

@@ -244,7 +244,7 @@ def test_a_host_that_drips_is_given_up_for_the_next(file, host, places, monkeypa
             clock[0] += 50
 
     host.files["/slow.bin"], host.before_piece = BODY, slowly
-    monkeypatch.setattr(datasets, "_SLOWEST", 1000)  # of 5,000 bytes in 50 seconds
+    monkeypatch.setattr(files, "_SLOWEST", 1000)  # of 5,000 bytes in 50 seconds
     host.break_after = [5_000] * 4 if hangs_up else []
     urls = (host.url("/slow.bin"), *file.urls)
     assert files.locate(File(file.name, file.sha256, urls, file.folders))[0].read_bytes() == BODY
@@ -256,13 +256,13 @@ def test_a_host_that_drips_is_given_up_for_the_next(file, host, places, monkeypa
 @pytest.mark.parametrize("says", [True, False])
 def test_a_host_that_sends_too_much_is_given_up_for_the_next(file, host, places, monkeypatch, says):
     """If this fails, a host that sends without end fills the disk."""
-    monkeypatch.setattr(datasets, "_LARGEST", len(BODY))
+    monkeypatch.setattr(files, "_LARGEST", len(BODY))
     host.files["/endless.bin"] = b"x" * 40 * len(BODY)
     if not says:
         host.length["/endless.bin"] = "unknown"
     urls = (host.url("/endless.bin"), *file.urls)
     assert files.locate(File(file.name, file.sha256, urls, file.folders))[0].read_bytes() == BODY
-    monkeypatch.setattr(datasets, "_LARGEST", 10)
+    monkeypatch.setattr(files, "_LARGEST", 10)
     with pytest.raises(DataUnavailable, match="sends more than 10 bytes, which no data set has"):
         files.locate(File("other.bin", file.sha256, file.urls, file.folders))
     assert files_in(places[1]) == ["thing.bin"]
@@ -304,7 +304,7 @@ def test_only_a_whole_file_gets_its_name(file, host, places, monkeypatch):
 
 
 def test_an_interrupted_download_keeps_its_part_only(file, host, places, monkeypatch):
-    monkeypatch.setattr(datasets, "_CHUNK", 10_000)
+    monkeypatch.setattr(files, "_CHUNK", 10_000)
 
     class Stop(io.FileIO):
         def write(self, data):
@@ -312,7 +312,7 @@ def test_an_interrupted_download_keeps_its_part_only(file, host, places, monkeyp
                 raise KeyboardInterrupt
             return super().write(data)
 
-    monkeypatch.setattr(datasets, "open", lambda path, mode: Stop(path, mode), raising=False)
+    monkeypatch.setattr(files, "open", lambda path, mode: Stop(path, mode), raising=False)
     with pytest.raises(KeyboardInterrupt):
         files.locate(file)
     assert files_in(places[1]) == ["thing.bin.part"]
@@ -493,7 +493,7 @@ def test_iris_photos_drops_contradictions_and_keeps_duplicates_together(places, 
     path = places[0] / "iris_images_421_256px.tar"
     write_tar(path, members)
     file = File(path.name, sha256(path.read_bytes()), (), ("iris_photos",))
-    monkeypatch.setattr(datasets, "_IRIS_PHOTOS", file)
+    monkeypatch.setattr(loaders, "IRIS_PHOTOS", file)
     x, y, hashes = formats.read_iris_photos(path, 16)
     assert len(x) == 13
     monkeypatch.setattr(
