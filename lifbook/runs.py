@@ -40,7 +40,7 @@ class Run:
 
     @property
     def source(self) -> str | None:
-        """ "real" or "stand-in", as the data that the chapter used; None where it has not said."""
+        """What data the chapter used, "real" or "stand-in"; None where it has not said."""
         return self.numbers.get("source")
 
     def entry(self, name: str) -> Any:

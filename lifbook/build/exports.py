@@ -51,6 +51,7 @@ def can(result):
 
 
 def cell(result):
+    """What the table says of one layer in one format."""
     if not can(result):
         return "no"
     return "fixed" if result["unknown"] else "any"

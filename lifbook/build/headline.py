@@ -18,7 +18,7 @@ def update():
 
 
 def headlines():
-    """name -> {value, sd, seeds, chapter}, for what has been recorded on real data."""
+    """What each headline has, {value, sd, seeds, chapter}, where it has been recorded on real data."""
     found = {}
     for name, facts in _wanted().items():
         path = RESULTS / "full" / f"{facts['chapter']}.json"

@@ -177,7 +177,7 @@ def with_figures(text, executed):
 
 
 def _durations():
-    """chapter -> how long it takes, in words, from the provenance of its runs."""
+    """How long each chapter takes, in words, from the provenance of its runs."""
     runs = {profile: ledger.runs(ROOT, profile) for profile in ("quick", "full")}
     words = {}
     for stem in sorted({*runs["quick"], *runs["full"]}):

@@ -15,6 +15,7 @@ CODE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.
 
 
 def setup(app):
+    """Registers all of it, as Sphinx asks of an extension."""
     app.add_post_transform(WholeNumbers)
     app.add_node(HideCodeCellNode, override=True, html=(visit_fold, depart_HideCellInput))
     app.add_node(nodes.entry, override=True, html=(visit_entry, depart_entry))
@@ -73,6 +74,7 @@ def visit_entry(translator, node):
 
 
 def depart_entry(translator, node):
+    """The end of a table's cell."""
     type(translator).depart_entry(translator, node)
 
 
@@ -89,6 +91,7 @@ def without_folds(collect):
 
 
 def add_templates(app, config):
+    """Has the theme take this folder's templates before its own."""
     config.templates_path.insert(0, str(Path(__file__).with_name("templates")))
 
 

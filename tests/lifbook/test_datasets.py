@@ -497,7 +497,7 @@ def test_iris_photos_drops_contradictions_and_keeps_duplicates_together(places, 
     x, y, hashes = formats.read_iris_photos(path, 16)
     assert len(x) == 13
     monkeypatch.setattr(
-        datasets, "_groups", lambda hashes, at_most: np.unique(hashes, axis=0, return_inverse=True)[1]
+        loaders, "_groups", lambda hashes, at_most: np.unique(hashes, axis=0, return_inverse=True)[1]
     )
     for seed in range(10):
         data = datasets.iris_photos(size=16, seed=seed, test_fraction=0.5)
