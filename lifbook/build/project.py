@@ -4,7 +4,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-from .._files import read_yaml
+from .._files import Damaged, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -31,8 +31,15 @@ def remarks_to(log):
 
 
 def config():
-    """Returns what `_config.yml` says."""
-    return read_yaml(ROOT / "_config.yml")
+    """What `_config.yml` says."""
+    return _mapping("_config.yml")
+
+
+def _mapping(name):
+    found = read_yaml(ROOT / name)
+    if not isinstance(found, dict):
+        raise Damaged(f"{ROOT / name} must be a mapping in YAML. Received: {str(found)[:60]!r}")
+    return found
 
 
 def repository():
@@ -53,7 +60,7 @@ def first_cell():
 
 def pages():
     """The book's pages in reading order, as paths relative to the root, without a suffix."""
-    toc = read_yaml(ROOT / "_toc.yml")
+    toc = _mapping("_toc.yml")
     entries = [entry for part in toc.get("parts", []) for entry in part["chapters"]] + toc.get("chapters", [])
     return [toc["root"]] + [entry["file"] for entry in entries]
 

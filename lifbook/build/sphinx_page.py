@@ -99,10 +99,10 @@ def describe(app, pagename, templatename, context, doctree):
     """Gives the page the words and the picture with which other sites and search engines present it."""
     if doctree is None:
         return
-    words = summary(doctree)
+    title = doctree.next_node(nodes.title).astext()
+    words = summary(doctree) or title
     address = site(app.config.html_theme_options["repository_url"])
     picture = f"{address}_static/preview/{Path(pagename).name}.png"
-    title = doctree.next_node(nodes.title).astext()
     properties = {
         "og:type": "article",
         "og:site_name": app.config.html_title,
@@ -119,12 +119,12 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def summary(doctree, limit=200):
-    """The first thing that a chapter teaches; of a page that lists none, the first paragraph of a line or more."""
+    """The first thing that a chapter teaches, or the first paragraph, of a line or more if there is one; "" for neither."""
     listed = [
         item.astext() for box in doctree.findall(nodes.Admonition) for item in box.findall(nodes.list_item)
     ]
-    prose = [node.astext() for node in doctree.findall(nodes.paragraph) if len(node.astext()) > 90]
-    words = " ".join((listed + prose)[0].split())
+    prose = [node.astext() for node in doctree.findall(nodes.paragraph)]
+    words = " ".join(next(iter([*listed, *(text for text in prose if len(text) > 90), *prose]), "").split())
     return words if len(words) <= limit else f"{words[:limit].rsplit(' ', 1)[0]} …"
 
 

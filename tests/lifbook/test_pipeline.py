@@ -508,7 +508,7 @@ def test_without_a_loopback_interface_the_chapter_says_so(monkeypatch):
     monkeypatch.setattr(
         socket, "create_server", lambda *_: (_ for _ in ()).throw(OSError(99, "Cannot assign"))
     )
-    with pytest.raises(OSError, match="127.0.0.1, the loopback interface; is it down?"):
+    with pytest.raises(OSError, match="127.0.0.1, the loopback interface: is it down?"):
         execute._ask_loopback()
 
 
