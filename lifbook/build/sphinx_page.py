@@ -119,7 +119,7 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def summary(doctree, limit=200):
-    """The first thing that a chapter teaches, or the first paragraph, of a line or more if there is one; "" for neither."""
+    """The first thing that a chapter teaches; else its first paragraph, of a line or more if there is one; else ""."""
     listed = [
         item.astext() for box in doctree.findall(nodes.Admonition) for item in box.findall(nodes.list_item)
     ]

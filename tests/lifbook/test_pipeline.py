@@ -519,7 +519,7 @@ def test_a_build_says_what_it_does_and_nothing_else(project):
     module = 'import os\nos.write(2, b"this binary is optimised\\n")\n\n\ndef LIF(leak):\n    "A neuron."\n'
     (project.root / "lif" / "__init__.py").write_text(module)
     with open(project.root / "intro.md", "a") as page:
-        page.write("\n<!-- api lif.LIF -->\n")
+        page.write("\n## Reference\n\n<!-- api lif.LIF -->\n")
     status, output = project.build()
     assert status == 0, output
     known = (
