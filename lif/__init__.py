@@ -16,12 +16,12 @@ except ModuleNotFoundError as error:
         "or set KERAS_BACKEND to one that is installed: tensorflow, jax, torch or numpy"
     ) from None
 from .coarse import CoarseLIF
-from .conversion.continuous import ContinuousNetwork, simulate_continuous
+from .conversion.continuous import ContinuousNetwork, to_continuous
 from .conversion.nir import from_nir, to_nir
 from .conversion.spiking import SpikingNetwork, to_spiking
 from .encoders import ConstantEncoder, LatencyEncoder, PoissonEncoder, PopulationEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF
-from .monitor import FiringRates, firing_rates, summary, synapses
+from .monitor import FiringRates, count_synapses, firing_rates, summary
 from .soft import SoftAdaptiveLIF, SoftLIF, SoftNeuron, lif_rate, soft_lif_rate
 from .wrappers import Recompute, TimeDistributed
 
@@ -46,16 +46,16 @@ __all__ = [
     "TimeDistributed",
     "coarse",
     "dynamics",
+    "count_synapses",
     "firing_rates",
     "from_nir",
     "lif_rate",
     "reference",
-    "simulate_continuous",
     "soft",
     "soft_lif_rate",
     "summary",
     "surrogates",
-    "synapses",
+    "to_continuous",
     "to_nir",
     "to_spiking",
 ]

@@ -82,6 +82,31 @@ def one_of(name: str, value: Any, options: Iterable[str | None]) -> str | None:
     return value
 
 
+def check_seed(name: str, value: Any) -> int | None:
+    """The seed of a generator of random numbers: an integer, Python's or NumPy's, or None.
+
+    Raises:
+        ValueError: If `value` is neither.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise refuse(name, "an integer or None", value)
+    return int(value)
+
+
+def check_examples(name: str, x: Any):
+    """Refuses arrays without an example, the entries of axis 0.
+
+    Raises:
+        ValueError: If `x` has none.
+    """
+    if not len(x):
+        raise ValueError(
+            f"Argument `{name}` must contain at least one example. Received: shape {np.shape(x)}"
+        )
+
+
 def check_rank(layer, input_shape, mask=None):
     """Refuses inputs without a time axis, a step or units, a mask that is not one of their steps, and a wrong place."""
     refuse_misplaced(layer)

@@ -1,4 +1,4 @@
-"""Walks of a Keras model: the calls that it is made of, nested models included; what is private in Keras is named here.
+"""Walks of a Keras model: the calls that it is made of, those in nested models included.
 
 A model is walked by its graph: the layers that a functional model or a built `Sequential` calls, one after the other.
 Where a layer is itself such a model, or a `Recompute`, the walk goes on inside. A subclassed model, and a layer of
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from ._keras import generators, graph_of, nodes, parts
 from .wrappers import Recompute
 
 Kinds = type | tuple[type, ...]
@@ -53,13 +54,13 @@ class Walk:
         self.name, self.kinds = model.name, kinds
         self.calls: list[Call] = []
         self.opened: dict[keras.layers.Layer, str] = {}
-        graph = _graph_of(model)
+        graph = graph_of(model)
         if graph is None:
             graph = _traced(model, (_symbolic_inputs(model, x),), {}, model.name)
         self.inputs, self._entries = list(graph.inputs), graph
         self.outputs = self._follow(graph, {id(t): t for t in graph.inputs}, "")
         self._name()
-        for part in model._flatten_layers():
+        for part in parts(model):
             if isinstance(part, kinds) and part not in self.neurons:
                 raise ValueError(
                     "Neurons of argument `model` must be layers of it, or of a model inside it, and be called. "
@@ -75,8 +76,8 @@ class Walk:
     def seeds(self) -> list[keras.Variable]:
         """The state of every generator of random numbers."""
         layers = [call.layer for call in self.calls if isinstance(call.layer, keras.layers.Layer)]
-        parts = {part for layer in layers for part in layer._flatten_layers()}
-        return [generator.state for part in parts for generator in part._seed_generators]
+        inside = {part for layer in layers for part in parts(layer)}
+        return [generator.state for part in inside for generator in generators(part)]
 
     def refuse_shared(self):
         """Refuses neurons that the model uses at two places."""
@@ -90,7 +91,7 @@ class Walk:
 
     def _follow(self, graph, known, path):
         """Appends the calls of a functional model, given its inputs in `known`. Returns its outputs."""
-        for node in _nodes(graph):
+        for node in nodes(graph):
             if node.is_input:
                 continue
             args, kwargs = _filled((node.arguments.args, node.arguments.kwargs), known)
@@ -107,7 +108,7 @@ class Walk:
             for inner in layer.layers:
                 (y, *_) = self._enter(inner, (y,), {}, f"{path}/")
             return [y]
-        graph = _graph_of(layer)
+        graph = graph_of(layer)
         if graph is None and self._is_composed(layer):
             has_neurons = self._has_neurons(layer)
             try:
@@ -125,7 +126,7 @@ class Walk:
         return outputs
 
     def _has_neurons(self, layer):
-        return any(isinstance(part, self.kinds) for part in layer._flatten_layers(include_self=False))
+        return any(isinstance(part, self.kinds) for part in parts(layer, itself=False))
 
     def _is_composed(self, layer):
         """Whether to look for the calls inside a layer: of a model, or somebody's own layer with neurons inside."""
@@ -143,7 +144,7 @@ class Walk:
         twice = [name for name, times in of_layers.items() if times > 1]
         if twice:
             raise ValueError(
-                "Layers of argument `model`, those inside a Recompute too, must have names of their own. "
+                "Layers of argument `model`, those inside a Recompute too, must have unique names. "
                 f"Received: two named {twice[0]!r}"
             )
         self.calls = [call._replace(name=names[call.layer]) for call in self.calls]
@@ -191,20 +192,6 @@ def _heard(args, kwargs):
     """The symbolic tensors among arguments, but for masks."""
     kwargs = {name: value for name, value in kwargs.items() if not name.endswith("mask")}
     return [t for t in keras.tree.flatten((args, kwargs)) if isinstance(t, keras.KerasTensor)]
-
-
-def _graph_of(layer):
-    """The functional model that a functional model or a built `Sequential` is; `None` of anything else."""
-    if not isinstance(layer, keras.Model) or not type(layer).call.__module__.startswith("keras."):
-        return None  # whose `call` is written by somebody does what it says there
-    graph = getattr(layer, "_functional", layer)
-    return graph if hasattr(graph, "_nodes_by_depth") else None
-
-
-def _nodes(graph):
-    """The calls of a functional model. A layer that is part of several models has a node in each of them."""
-    by_depth = graph._nodes_by_depth
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def _symbolic_inputs(model, x):

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from ._backend import Tensor, is_concrete, log1p, random_uniform
-from ._checks import integer, number
+from ._checks import check_seed, integer, number
 from ._misuse import refuse_misplaced
 from .layers import OverTime
 
@@ -85,11 +85,8 @@ class PoissonEncoder(TimeEncoder):
         max_probability: Probability of a spike per step where the intensity is 1, in (0, 1].
         seed: Integer for a reproducible sequence of spike trains, or `None`.
 
-    Input shape:
-        `(batch, *dims)`, intensities in [0, 1].
-
-    Output shape:
-        `(batch, steps, *dims)`, zeros and ones.
+    Input shape: `(batch, *dims)`, intensities in [0, 1].
+    Output shape: `(batch, steps, *dims)`, zeros and ones.
 
     Raises:
         ValueError: If an argument is out of its range, or an intensity is outside [0, 1]; in a compiled function
@@ -103,7 +100,7 @@ class PoissonEncoder(TimeEncoder):
     def __init__(self, steps: int, max_probability: float = 1.0, seed: int | None = None, **kwargs):
         super().__init__(steps, **kwargs)
         self.max_probability = number("max_probability", max_probability, above=0, at_most=1)
-        self.seed = int(seed) if isinstance(seed, np.integer) else seed
+        self.seed = check_seed("seed", seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -133,11 +130,8 @@ class ConstantEncoder(TimeEncoder):
     Args:
         steps: Number of steps, an integer >= 1.
 
-    Input shape:
-        `(batch, *dims)`, any numbers. Intensities in [0, 1] suit neurons with a threshold of 1.
-
-    Output shape:
-        `(batch, steps, *dims)`.
+    Input shape: `(batch, *dims)`, any numbers. Intensities in [0, 1] suit neurons with a threshold of 1.
+    Output shape: `(batch, steps, *dims)`.
 
     Raises:
         ValueError: If `steps` is no integer >= 1.
@@ -172,11 +166,8 @@ class LatencyEncoder(TimeEncoder):
         tau: Time constant of the integrator, in steps, > 0.
         theta: Level it has to reach, in (0, 1).
 
-    Input shape:
-        `(batch, *dims)`, intensities in [0, 1].
-
-    Output shape:
-        `(batch, steps, *dims)`, zeros and at most one 1 along time.
+    Input shape: `(batch, *dims)`, intensities in [0, 1].
+    Output shape: `(batch, steps, *dims)`, zeros and at most one 1 along time.
 
     Raises:
         ValueError: If an argument is out of its range, or an intensity is outside [0, 1]; in a compiled function
@@ -226,11 +217,8 @@ class PopulationEncoder(_Encoder):
         width: Standard deviation of a receptive field, > 0, in units of the intensity. By default the
             distance of two centres, divided by 1.5.
 
-    Input shape:
-        `(batch, *dims, features)`, intensities in [0, 1].
-
-    Output shape:
-        `(batch, *dims, features * units)`, intensities in [0, 1]; the units of a number stand side by side.
+    Input shape: `(batch, *dims, features)`, intensities in [0, 1].
+    Output shape: `(batch, *dims, features * units)`, intensities in [0, 1]; the units of a number stand side by side.
 
     Raises:
         ValueError: If an argument is out of its range, the input has less than two axes, or an intensity is outside

@@ -1,4 +1,4 @@
-"""What a network does: firing rates while it trains, plain words when a layer is silent or always on, synapses."""
+"""What a network does: firing rates while it trains, advice when a layer is silent or always on, synapses."""
 
 import html
 import math
@@ -7,20 +7,19 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 from numpy.typing import ArrayLike
 
 from . import surrogates
+from ._checks import check_examples
 from ._graph import Walk
+from ._keras import DEPTHWISE, MOVED, POOLED, parts, traits
 from .coarse import CoarseLIF
 from .encoders import TimeEncoder
 from .layers import LIF, LeakyIntegrator, RecurrentLIF
 from .soft import SoftNeuron
 
-DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
-OVER_TIME = (layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D)
-MOVED = (layers.Flatten, layers.Reshape, layers.Permute)
-COUNTED = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, *DEPTHWISE)
+SPIKING = (LIF, CoarseLIF)
 
 
 def firing_rates(model: keras.Model, x: ArrayLike | Iterable) -> dict[str, np.ndarray]:
@@ -60,9 +59,9 @@ def firing_rates(model: keras.Model, x: ArrayLike | Iterable) -> dict[str, np.nd
 def _walk(model, x):
     """The calls of a spiking network, and inputs for it as tensors."""
     x = keras.tree.map_structure(ops.convert_to_tensor, _first_batch(x))
-    if not all(len(each) for each in keras.tree.flatten(x)):
-        raise ValueError("Argument `x` must have an example at least. Received: none")
-    walk = Walk(model, (LIF, CoarseLIF), x)
+    for each in keras.tree.flatten(x):
+        check_examples("x", each)
+    walk = Walk(model, SPIKING, x)
     walk.refuse_shared()
     if not walk.neurons:
         raise ValueError(
@@ -80,7 +79,7 @@ def _first_batch(x):
     else:
         batch = next(iter(x), None)
     if batch is None:
-        raise ValueError("Argument `x` must have a batch at least. Received: none")
+        raise ValueError("Argument `x` must give at least one batch. Received: none")
     return keras.utils.unpack_x_y_sample_weight(batch)[0]
 
 
@@ -124,32 +123,27 @@ def advice(
             "smaller learning rate or clipped gradients, and look among the inputs for NaN, and before an encoder for "
             "numbers outside of [0, 1]."
         )
+    is_coarse, where = isinstance(layer, CoarseLIF), ""
     silent, always_on = rates == 0, np.mean(rates > 0.9)
-    is_coarse = isinstance(layer, CoarseLIF)
     if np.mean(silent) > 0.5:
-        where, ways = "", []
-        if floored is not None and np.mean(floored[silent]) > 0.5:
-            where = f", most of them on their floor of {layer.floor}, where no surrogate reaches them"
-            ways += ["floor=None"]
-        ways += ["batch normalisation or larger initial weights or inputs"]
+        found = f"{np.mean(silent):.0%} of the units were silent"
+        ways = ["batch normalisation or larger initial weights or inputs"]
         ways += ["a larger tau"] if is_coarse else ["a lower threshold", "a smaller leak"]
         ways += ["more steps"]
+        if floored is not None and np.mean(floored[silent]) > 0.5:
+            where = f", most of them on their floor of {layer.floor}, where no surrogate reaches them"
+            ways.insert(0, "floor=None")
         if getattr(layer, "surrogate", None) != surrogates.constant():
             ways += ["where some current arrives, a surrogate that reaches far below threshold (constant)"]
-        return f"{name}: {np.mean(silent):.0%} of the units were silent{where}. Try {_either(ways)}."
-    if always_on > 0.5:
-        ways = (
+    elif always_on > 0.5:
+        found = f"{always_on:.0%} of the units fired in nearly every step"
+        ways = ["smaller initial weights or inputs"]
+        ways += (
             ["a smaller tau"] if is_coarse else ["a higher threshold", "a larger leak", "a refractory period"]
         )
-        return (
-            f"{name}: {always_on:.0%} of the units fired in nearly every step. "
-            f"Try {_either(['smaller initial weights or inputs', *ways])}."
-        )
-    return None
-
-
-def _either(ways):
-    return f"{', '.join(ways[:-1])}, or {ways[-1]}"
+    else:
+        return None
+    return f"{name}: {found}{where}. Try {', '.join(ways[:-1])}, or {ways[-1]}."
 
 
 class FiringRates(keras.callbacks.Callback):
@@ -214,14 +208,14 @@ floor=None, batch normalisation or larger initial weights or inputs, a lower thr
 
 
 class Synapses(NamedTuple):
-    """What a layer of weights adds to the cost of a network: see `lif.synapses`."""
+    """What a layer of weights adds to the cost of a network: see `lif.count_synapses`."""
 
     count: int
     source: str | None
 
 
-def synapses(model: keras.Model) -> dict[str, Synapses]:
-    r"""Counts the synapses of a network, layer by layer, and says whose spikes they carry.
+def count_synapses(model: keras.Model) -> dict[str, Synapses]:
+    r"""Synapses of a network, layer by layer, and whose spikes they carry.
 
     A dense network uses each synapse in every pass, for one multiply-accumulate. A spiking one uses it when the neuron
     before it fires: with $n_\ell$ synapses behind neurons that fire at the mean rate $\bar r_\ell$,
@@ -246,15 +240,15 @@ def synapses(model: keras.Model) -> dict[str, Synapses]:
     >>> import keras, lif
     >>> hidden = [keras.layers.Dense(8, name="in"), lif.SoftLIF(name="hidden")]
     >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3, name="out")])
-    >>> lif.synapses(model)
+    >>> lif.count_synapses(model)
     {'in': Synapses(count=32, source=None), 'out': Synapses(count=24, source='hidden')}
     """
-    return _synapses(Walk(model, (LIF, CoarseLIF, SoftNeuron)))
+    return _count_synapses(Walk(model, (*SPIKING, SoftNeuron)))
 
 
-def _synapses(walk):
+def _count_synapses(walk):
     for layer, name in walk.opened.items():
-        inside = {id(w) for part in layer._flatten_layers(include_self=False) for w in part.weights}
+        inside = {id(w) for part in parts(layer, itself=False) for w in part.weights}
         if any(len(w.shape) > 1 and id(w) not in inside for w in layer.weights):
             raise ValueError(
                 "Argument `model` must have layers whose synapses can be counted. "
@@ -262,59 +256,59 @@ def _synapses(walk):
             )
     # Time begins at the encoder, or where there is none, but neurons that want time, at the input.
     is_encoded = any(isinstance(call.layer, TimeEncoder) for call in walk.calls)
-    from_the_start = not is_encoded and any(isinstance(call.layer, LIF | CoarseLIF) for call in walk.calls)
+    from_the_start = not is_encoded and any(isinstance(call.layer, SPIKING) for call in walk.calls)
     # Of each tensor: names of the layers of neurons whose output reaches it, None for the input; whether it has time.
-    known, found = {id(x): ({None}, from_the_start) for x in walk.inputs}, {}
+    known, counted = {id(x): ({None}, from_the_start) for x in walk.inputs}, {}
     for call in walk.calls:
         layer, before = call.layer, [known[id(x)] for x in call.inputs]
-        heard = set().union(*(names for names, _ in before))
-        has_time = any(timed for _, timed in before)
-        if isinstance(layer, LIF | CoarseLIF | SoftNeuron):
-            heard = {call.name}
-        has_time = has_time or isinstance(layer, TimeEncoder)
+        sources = set().union(*(names for names, _ in before))
+        if isinstance(layer, (*SPIKING, SoftNeuron)):
+            sources = {call.name}
+        has_time = any(timed for _, timed in before) or isinstance(layer, TimeEncoder)
         count = _count(layer, call.outputs[0].shape, has_time)
-        if isinstance(layer, LeakyIntegrator) and not layer.return_sequences or isinstance(layer, OVER_TIME):
+        gives_last_step = isinstance(layer, LeakyIntegrator) and not layer.return_sequences
+        if gives_last_step or traits(layer).steps == POOLED:
             has_time = False
-        if has_time and isinstance(layer, MOVED):
+        if has_time and traits(layer).steps == MOVED:
             raise ValueError(
                 "Argument `model` must keep its steps apart: put what reshapes into TimeDistributed. "
                 f"Received: layer {call.name!r} ({type(layer).__name__}), which acts on the time axis"
             )
-        if count and len(heard) > 1:
+        if count and len(sources) > 1:
             raise ValueError(
                 "Each layer of weights in argument `model` must listen to one layer of neurons, or to the input. "
-                f"Received: layer {call.name!r}, which listens to {sorted(map(str, heard))}"
+                f"Received: layer {call.name!r}, which listens to {sorted(map(str, sources))}"
             )
         if count:  # a layer that is used twice has its synapses twice
-            found[call.name] = Synapses(found.get(call.name, (0,))[0] + count, *heard)
-        known |= {id(y): (heard, has_time) for y in call.outputs}
-    return found
+            counted[call.name] = Synapses(counted.get(call.name, (0,))[0] + count, *sources)
+        known |= {id(y): (sources, has_time) for y in call.outputs}
+    return counted
 
 
-def _count(operation, shape, has_time):
+def _count(layer, shape, has_time):
     """The synapses of a layer, given the shape of its output: its weights times the places of their use in a step."""
-    layer, units = operation, shape[2 if has_time and len(shape) > 2 else 1 :]
-    if isinstance(layer, layers.TimeDistributed):
+    units = shape[2 if has_time and len(shape) > 2 else 1 :]
+    if isinstance(layer, keras.layers.TimeDistributed):
         layer, units = layer.layer, shape[2:]
     if hasattr(layer, "synapses"):
         return layer.synapses
     if isinstance(layer, RecurrentLIF):
         return math.prod(shape[2:]) * shape[-1]
-    if isinstance(layer, COUNTED) and None not in units:
+    if traits(layer).weights and None not in units:
         kernel = layer.kernel.shape
-        channels = math.prod(kernel[-2:]) if isinstance(layer, DEPTHWISE) else kernel[-1]
+        channels = math.prod(kernel[-2:]) if traits(layer).weights == DEPTHWISE else kernel[-1]
         return math.prod(kernel) * math.prod(units) // channels
     is_silent = isinstance(layer, LIF | LeakyIntegrator)  # a trained leak is no synapse
     if is_silent or all(len(w.shape) < 2 for w in getattr(layer, "weights", ())):
         return 0
     raise ValueError(
         "Argument `model` must have layers whose synapses can be counted: Dense, Conv, DepthwiseConv, TimeDistributed "
-        f"of these, for places of a known number, or with an attribute `synapses`. Received: {operation}"
+        f"of these, for places of a known number, or with an attribute `synapses`. Received: {layer}"
     )
 
 
 class LayerActivity(NamedTuple):
-    """A row of `lif.summary`: what a layer's spikes are, and what they set going in the layers that hear them."""
+    """A row of `lif.summary`: a layer's spikes, and the synaptic operations that they cause."""
 
     layer: str
     units: int
@@ -323,50 +317,36 @@ class LayerActivity(NamedTuple):
     operations: float
 
 
-ALIGN = ' style="text-align:right"'
-
-
 class Summary(list):
     """The rows of `lif.summary`, `LayerActivity` each; printed, or shown in a notebook, it is a table."""
 
     HEAD = ("layer", "units", "rate", "spikes", "synaptic operations")
 
-    def _cells(self):
-        total = (
-            "total",
-            "",
-            "",
-            f"{sum(r.spikes for r in self):,.0f}",
-            f"{sum(r.operations for r in self):,.0f}",
-        )
+    def _table(self):
         rows = [
-            (r.layer, f"{r.units:,}", f"{r.rate:.3f}", f"{r.spikes:,.0f}", f"{r.operations:,.0f}")
+            [r.layer, f"{r.units:,}", f"{r.rate:.3f}", f"{r.spikes:,.0f}", f"{r.operations:,.0f}"]
             for r in self
         ]
-        return [*rows, total]
+        spikes, operations = (sum(getattr(r, name) for r in self) for name in ("spikes", "operations"))
+        return [self.HEAD, *rows, ["total", "", "", f"{spikes:,.0f}", f"{operations:,.0f}"]]
 
     def __str__(self):
-        table = [self.HEAD, *self._cells()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        first, *others = widths
-        return "\n".join(
-            "  ".join(
-                [row[0].ljust(first), *(cell.rjust(w) for cell, w in zip(row[1:], others, strict=True))]
-            )
-            for row in table
-        )
+        table = self._table()
+        first, *others = (max(map(len, column)) for column in zip(*table, strict=True))
+        rows = ([row[0].ljust(first), *map(str.rjust, row[1:], others)] for row in table)
+        return "\n".join(map("  ".join, rows))
 
     __repr__ = __str__
 
     def _repr_html_(self):
-        def row(tag, cells):
-            left, *right = (html.escape(cell) for cell in cells)
-            return (
-                f"<tr><th>{left}</th>" + "".join(f"<{tag}{ALIGN}>{cell}</{tag}>" for cell in right) + "</tr>"
-            )
+        def row(cells, tag):
+            left, *right = map(html.escape, cells)
+            right = "".join(f'<{tag} style="text-align:right">{cell}</{tag}>' for cell in right)
+            return f"<tr><th>{left}</th>{right}</tr>"
 
-        head, body = row("th", self.HEAD), "".join(row("td", cells) for cells in self._cells())
-        return f'<table class="lif-summary"><thead>{head}</thead><tbody>{body}</tbody></table>'
+        head, *body = self._table()
+        body = "".join(row(cells, "td") for cells in body)
+        return f'<table class="lif-summary"><thead>{row(head, "th")}</thead><tbody>{body}</tbody></table>'
 
 
 def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
@@ -374,19 +354,19 @@ def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
 
     For the input and for each layer of neurons: the number of units $N$, the firing rate $\bar r$ per unit and step,
     the spikes of an example, $\bar r N T$, and the synaptic operations that they cause, $\bar r\, n\, T$ with the $n$
-    synapses that listen to the layer (see `lif.synapses`). Where the input is no spikes but currents, each number that
-    is not 0 counts as a spike: its multiplications have to be done. Weights before an encoder count in each step, as if
-    they stood behind it, and a masked step counts as one without a spike.
+    synapses that listen to the layer (see `lif.count_synapses`). Where the input is no spikes but currents, each number
+    that is not 0 counts as a spike: its multiplications have to be done. Weights before an encoder count in each step,
+    as if they stood behind it, and a masked step counts as one without a spike.
 
     Args:
-        model: A model of layers that `lif.synapses` knows, with `lif.LIF` or `lif.CoarseLIF` layers.
+        model: A model of layers that `lif.count_synapses` knows, with `lif.LIF` or `lif.CoarseLIF` layers.
         x: A batch of inputs for it, or what gives batches, as for `lif.firing_rates`.
 
     Returns:
         A list of `(layer, units, rate, spikes, operations)`, which is shown as a table with a row for the total.
 
     Raises:
-        ValueError: If the model has no spiking layer or several inputs, or `lif.synapses` cannot count it.
+        ValueError: If the model has no spiking layer or several inputs, or `lif.count_synapses` cannot count it.
 
     Example:
 
@@ -408,12 +388,10 @@ def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
     encoded = [call.outputs[0] for call in walk.calls if isinstance(call.layer, TimeEncoder)]
     activity = {None: ops.not_equal(known[id((encoded or walk.inputs)[0])], 0)}
     activity |= {call.name: known[id(call.outputs[0])] for call in walk.neurons.values()}
-    heard = _synapses(Walk(model, (LIF, CoarseLIF, SoftNeuron), x)).values()
+    counted = _count_synapses(Walk(model, (*SPIKING, SoftNeuron), x)).values()
     rows = Summary()
     for name, y in activity.items():
         units, steps, rate = math.prod(y.shape[2:]), y.shape[1], float(_mean(y))
-        listening = sum(each.count for each in heard if each.source == name)
-        rows.append(
-            LayerActivity(name or "input", units, rate, rate * units * steps, rate * listening * steps)
-        )
+        behind = sum(each.count for each in counted if each.source == name)
+        rows.append(LayerActivity(name or "input", units, rate, rate * units * steps, rate * behind * steps))
     return rows

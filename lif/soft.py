@@ -6,12 +6,11 @@ Times are in seconds, rates in Hz, currents in units of the threshold current.
 import math
 
 import keras
-import numpy as np
 from keras import backend, ops
 
 from . import dynamics
 from ._backend import Tensor, custom_gradient, log1p
-from ._checks import number, one_of
+from ._checks import check_seed, number, one_of, refuse
 
 NOISES = (None, "gaussian", "alpha", "alpha_rc")
 
@@ -232,7 +231,7 @@ class SoftLIF(SoftNeuron):
         noise: `None`, `"gaussian"`, `"alpha"` or `"alpha_rc"`.
         noise_sd: Standard deviation of the Gaussian noise, in Hz, > 0.
         noise_synapse: Time constant $\tau_s$ of the synapse in the other two, in seconds, > 0; for `"alpha_rc"` it must
-            differ from `tau` by 5 % at least, because the formula divides by their difference.
+            differ from `tau` by at least 5 %, because the formula divides by their difference.
         seed: Integer for a reproducible sequence of noise, or `None`.
         **kwargs: As for every Keras layer: `name`, `dtype`.
 
@@ -270,11 +269,8 @@ class SoftLIF(SoftNeuron):
         self.noise_sd = number("noise_sd", noise_sd, above=0)
         self.noise_synapse = number("noise_synapse", noise_synapse, above=0)
         if noise == "alpha_rc" and abs(self.tau - self.noise_synapse) < 0.05 * self.tau:
-            raise ValueError(
-                f"Argument `noise_synapse` must differ from `tau`={tau!r} by 5 % at least. "
-                f"Received: noise_synapse={noise_synapse!r}"
-            )
-        self.seed = int(seed) if isinstance(seed, np.integer) else seed
+            raise refuse("noise_synapse", f"different from tau={tau!r} by at least 5 %", noise_synapse)
+        self.seed = check_seed("seed", seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def rate(self, current: Tensor) -> Tensor:
@@ -295,7 +291,7 @@ class SoftLIF(SoftNeuron):
         if self.noise == "gaussian":
             noise = keras.random.normal(ops.shape(rate), 0.0, self.noise_sd, rate.dtype, self.seed_generator)
             return ops.where(current > 1.0, ops.maximum(rate + noise, 0.0), rate)
-        # Slower than a spike in eleven days there is nothing to hear, and an infinite period would give NaN.
+        # An infinite period would give NaN.
         period = 1.0 / ops.maximum(rate, 1e-6)
         moment = keras.random.uniform(ops.shape(rate), dtype=rate.dtype, seed=self.seed_generator) * period
         return _filtered_train(
@@ -309,7 +305,7 @@ class SoftLIF(SoftNeuron):
 
 @keras.saving.register_keras_serializable(package="lif")
 class SoftAdaptiveLIF(SoftLIF):
-    r"""LIF neurons that tire: each spike makes the next one harder, for a while.
+    r"""LIF neurons with spike-frequency adaptation as an activation: each spike makes the next one harder, for a while.
 
     $$ \tau \frac{dV}{dt} = -V + j - n, \qquad \tau_n \frac{dn}{dt} = -n + \kappa \sum_i \delta(t - t_i) . $$
 
@@ -335,7 +331,10 @@ class SoftAdaptiveLIF(SoftLIF):
     Args:
         adaptation: Current that a rate of 1 Hz takes away in the long run, $\kappa$ >= 0.
         tau_adaptation: Time constant $\tau_n$ of the recovery, in seconds, > 0. It matters for spikes only.
-        **kwargs: As for `lif.SoftLIF`.
+        tau, refractory: As for `lif.SoftLIF`, in seconds, > 0.
+        gain, bias, amplitude, smoothing: As for `lif.SoftLIF`.
+        noise, noise_sd, noise_synapse, seed: As for `lif.SoftLIF`.
+        **kwargs: As for every Keras layer: `name`, `dtype`.
 
     Input shape: any.
     Output shape: as the input.
@@ -346,26 +345,43 @@ class SoftAdaptiveLIF(SoftLIF):
     Source: the adaptation current of Benda & Herz (2003), in the form that is linear in the rate.
     """
 
-    state_names = ("voltage", "wait", "tiredness")
+    state_names = ("voltage", "wait", "adaptation")
 
-    def __init__(self, adaptation: float = 0.01, tau_adaptation: float = 0.1, **kwargs):
-        super().__init__(**kwargs)
-        self.adaptation = 0.0 if adaptation == 0 else number("adaptation", adaptation, above=0)
+    def __init__(
+        self,
+        adaptation: float = 0.01,
+        tau_adaptation: float = 0.1,
+        tau: float = 0.05,
+        refractory: float = 0.001,
+        gain: float = 0.825,
+        bias: float = 1.0,
+        amplitude: float = 0.063,
+        smoothing: float = 0.02,
+        noise: str | None = None,
+        noise_sd: float = 10.0,
+        noise_synapse: float = 0.003,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            tau, refractory, gain, bias, amplitude, smoothing, noise, noise_sd, noise_synapse, seed, **kwargs
+        )
+        self.adaptation = number("adaptation", adaptation, at_least=0)
         self.tau_adaptation = number("tau_adaptation", tau_adaptation, above=0)
 
     def rate(self, current: Tensor) -> Tensor:
         curve = self.tau, self.refractory, self.smoothing
         current = ops.convert_to_tensor(current)
-        left = self._what_is_left(ops.stop_gradient(current), curve)
-        # From here on derivatives flow; each step makes one order of them right. Of an infinite current all is left.
-        slope = 1.0 + self.adaptation * ops.stop_gradient(_rate_and_slope(left, *curve)[1])
+        effective = self._effective_current(ops.stop_gradient(current), curve)
+        # From here on derivatives flow; each step makes one order of them right. An infinite current stays infinite.
+        slope = 1.0 + self.adaptation * ops.stop_gradient(_rate_and_slope(effective, *curve)[1])
         for _ in range(2):
-            excess = left + self.adaptation * soft_lif_rate(left, *curve) - current
-            left = left - ops.where(ops.isinf(current), 0.0, excess) / slope
-        return soft_lif_rate(left, *curve)
+            excess = effective + self.adaptation * soft_lif_rate(effective, *curve) - current
+            effective = effective - ops.where(ops.isinf(current), 0.0, excess) / slope
+        return soft_lif_rate(effective, *curve)
 
-    def _what_is_left(self, current, curve):
-        """The current u behind the adaptation, the solution of u + kappa r(u) = j."""
+    def _effective_current(self, current, curve):
+        """The current less the adaptation, u, which solves u + kappa r(u) = j."""
         # The left side rises with u, so u lies between j - kappa r(j) and j.
         low, high = current - self.adaptation * _rate_and_slope(current, *curve)[0], current
         for _ in range(30):
@@ -375,17 +391,14 @@ class SoftAdaptiveLIF(SoftLIF):
         return high
 
     def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
-        *membrane, tiredness = state
-        spikes, membrane = super().step(current - tiredness, membrane, dt)
+        *membrane, adaptation = state
+        spikes, membrane = super().step(current - adaptation, membrane, dt)
         kept = math.exp(-dt / self.tau_adaptation)
-        return spikes, (*membrane, kept * tiredness + (1.0 - kept) * (self.adaptation / dt) * spikes)
+        return spikes, (*membrane, kept * adaptation + (1.0 - kept) * (self.adaptation / dt) * spikes)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "adaptation": self.adaptation,
-            "tau_adaptation": self.tau_adaptation,
-        }
+        own = {"adaptation": self.adaptation, "tau_adaptation": self.tau_adaptation}
+        return {**super().get_config(), **own}
 
 
 def _filtered_train(period, moment, synapse, membrane=None):

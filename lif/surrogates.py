@@ -17,14 +17,14 @@ A function of your own works as well, written with `keras.ops`. Decorate it with
 import inspect
 import math
 from collections.abc import Callable, Hashable
-from numbers import Real
 
 import keras
 from keras import ops
 
 from ._backend import Tensor
+from ._checks import number, refuse
 
-_FACTORIES: dict[str, Callable] = {}
+FACTORIES: dict[str, Callable] = {}
 
 
 class Surrogate:
@@ -50,7 +50,7 @@ class Surrogate:
 
 
 def _surrogate(formula: Callable) -> Callable[..., Surrogate]:
-    """Turn `formula(z, **parameters)` into a factory of `Surrogate` objects."""
+    """Turns `formula(z, **parameters)` into a factory, `name(**parameters)`: so each name below means a factory."""
     defaults = {k: p.default for k, p in inspect.signature(formula).parameters.items() if k != "z"}
 
     def factory(*args: float, **parameters: float) -> Surrogate:
@@ -60,17 +60,14 @@ def _surrogate(formula: Callable) -> Callable[..., Surrogate]:
         for name, value in parameters.items():
             if name not in defaults:
                 raise TypeError(f"{formula.__name__}() takes {sorted(defaults)}. Received: {name!r}")
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
-                raise ValueError(
-                    f"Argument `{name}` of {formula.__name__} must be a positive number. Received: {name}={value!r}"
-                )
-        return Surrogate(formula, {**defaults, **{k: float(v) for k, v in parameters.items()}})
+            parameters[name] = number(name, value, above=0)
+        return Surrogate(formula, {**defaults, **parameters})
 
     factory.__name__, factory.__doc__ = formula.__name__, formula.__doc__
     factory.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in defaults.items()]
     )
-    _FACTORIES[formula.__name__] = factory
+    FACTORIES[formula.__name__] = factory
     return factory
 
 
@@ -142,18 +139,16 @@ def get(identifier: str | dict | Callable) -> Callable:
     Raises:
         ValueError: If the name is unknown; the message lists the known ones.
     """
-    if isinstance(identifier, str) and identifier in _FACTORIES:
-        return _FACTORIES[identifier]()
-    if callable(identifier) and identifier in _FACTORIES.values():
+    if isinstance(identifier, str) and identifier in FACTORIES:
+        return FACTORIES[identifier]()
+    if callable(identifier) and identifier in FACTORIES.values():
         return identifier()
     if isinstance(identifier, dict) and identifier:
         return deserialize(identifier)
     if callable(identifier) and isinstance(identifier, Hashable):  # JAX keeps what it compiled under its hash
         return identifier
-    raise ValueError(
-        f"Argument `surrogate` must be one of {sorted(_FACTORIES)} or a hashable function of `v - threshold`. "
-        f"Received: surrogate={identifier!r}"
-    )
+    expected = f"one of {sorted(FACTORIES)} or a hashable function of `v - threshold`"
+    raise refuse("surrogate", expected, identifier)
 
 
 def serialize(surrogate: Callable) -> dict:
@@ -166,7 +161,7 @@ def serialize(surrogate: Callable) -> dict:
 def deserialize(config: dict) -> Callable:
     """The surrogate stored by `serialize`."""
     if set(config) == {"name", "parameters"}:
-        if config["name"] not in _FACTORIES:
+        if config["name"] not in FACTORIES:
             return get(config["name"])
-        return _FACTORIES[config["name"]](**config["parameters"])
+        return FACTORIES[config["name"]](**config["parameters"])
     return keras.saving.deserialize_keras_object(config)

@@ -1,14 +1,12 @@
 """Layers around layers: one applied to every step, and gradient checkpointing over time."""
 
-import re
-
 import keras
-import numpy as np
 from keras import ops
 
 from . import dynamics
 from ._backend import Tensor
 from ._checks import check_rank, integer
+from ._keras import STATISTICS, generators, mixes_steps, parts, traits
 from ._misuse import within_time_distributed
 from .layers import Leaky, OverTime
 
@@ -43,7 +41,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
 
     def __init__(self, layer: keras.layers.Layer, **kwargs):
         super().__init__(layer, **kwargs)
-        for part in layer._flatten_layers():  # itself, and those that it contains
+        for part in parts(layer):
             if isinstance(part, OverTime):
                 raise ValueError(within_time_distributed(type(part).__name__))
 
@@ -103,15 +101,14 @@ class Recompute(OverTime):
             gives_one_sequence = isinstance(layer, Leaky) and (
                 not getattr(layer, "return_potential", False) and getattr(layer, "return_sequences", True)
             )
-            parts = list(layer._flatten_layers())  # itself, and those that it contains
-            has_time = any(isinstance(part, OverTime) for part in parts)
+            has_time = any(isinstance(part, OverTime) for part in parts(layer))
             if (has_time or mixes_steps(layer)) and not gives_one_sequence:
                 raise ValueError(
                     "Argument `layers` takes LIF, RecurrentLIF, LeakyIntegrator(return_sequences=True) and layers "
                     "that treat each step by itself (a convolution or a pooling in TimeDistributed), each with one "
                     f"output per step. Received: {layer}"
                 )
-            if any(part.activity_regularizer is not None for part in parts):
+            if any(part.activity_regularizer is not None for part in parts(layer)):
                 raise ValueError(
                     "Layers inside Recompute take no `activity_regularizer`: their outputs are not kept. "
                     f"Received: {layer}"
@@ -126,9 +123,9 @@ class Recompute(OverTime):
         for layer in self.layers:
             if not layer.built:
                 layer.build(shape)
-            for part in layer._flatten_layers():
+            for part in parts(layer):
                 # A frozen Dropout draws too; in blocks it would draw the same again and again.
-                if getattr(part, "_seed_generators", ()) or (part.trainable and isinstance(part, _GATHERING)):
+                if generators(part) or part.trainable and traits(part).numbers == STATISTICS:
                     raise ValueError(f"{_RUN_TWICE}. Received: {layer}")
             shape = _shape_after(layer, shape)
 
@@ -191,18 +188,6 @@ def _shape_after(layer, shape):
 _RUN_TWICE = (
     "Recompute runs its layers twice, and expects some that neither draw random numbers nor gather statistics"
 )
-_GATHERING = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
-
-# Layers of Keras that look beyond a step, or change the steps, unless TimeDistributed stands around them.
-_ACROSS_STEPS = re.compile(
-    "Conv|Pool|Padding|Cropping|UpSampling|Flatten|Reshape|Permute|Attention|RNN|Mask|Repeat"
-)
-
-
-def mixes_steps(layer):
-    """Whether a layer of Keras, or one derived from it, does not treat each step, axis 1, by itself."""
-    names = (base.__name__ for base in type(layer).__mro__ if base.__module__.startswith("keras."))
-    return any(map(_ACROSS_STEPS.search, names)) or 1 in np.ravel(getattr(layer, "axis", -1))
 
 
 def over_time(layer, x):

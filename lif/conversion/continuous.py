@@ -5,47 +5,26 @@ import numpy as np
 from keras import ops
 
 from .._backend import JIT_COMPILE
-from .._checks import integer, number
+from .._checks import check_examples, integer, number, refuse
 from .._graph import Walk
+from .._keras import EXTREME, NONLINEAR, mixes_steps, traits, wrapped
 from .._progress import progress
 from ..coarse import ANALOG_GAIN, CoarseLIF, coefficients
 from ..encoders import TimeEncoder
 from ..layers import LIF, Leaky
 from ..soft import SoftNeuron
-from ..wrappers import mixes_steps, over_time
-
-_MAX_POOLING = (
-    keras.layers.MaxPooling1D,
-    keras.layers.MaxPooling2D,
-    keras.layers.MaxPooling3D,
-    keras.layers.GlobalMaxPooling1D,
-    keras.layers.GlobalMaxPooling2D,
-)
-
-_BENT = (
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ELU,
-    keras.layers.Softmax,
-    keras.layers.LayerNormalization,
-    keras.layers.RMSNormalization,
-    keras.layers.GroupNormalization,
-    keras.layers.UnitNormalization,
-)
+from ..wrappers import over_time
 
 
-def simulate_continuous(
+def to_continuous(
     model: keras.Model,
-    x: np.ndarray,
     substeps: int = 20,
     delay: float = 1.0,
+    spread: float = 0.0,
     seed: int = 0,
     layer: str | None = None,
-    batch_size: int = 50,
-    spread: float = 0.0,
-) -> np.ndarray:
-    r"""Run a network trained on the coarse scale in continuous time.
+) -> "ContinuousNetwork":
+    r"""Turn a network trained on the coarse scale into one in continuous time, with the same weights.
 
     Every `CoarseLIF` becomes the neuron that it stands for,
 
@@ -75,74 +54,46 @@ def simulate_continuous(
             that are linear up to their bias (dense, convolutions, flattening, ...), max pooling of spikes, and
             `CoarseLIF`. Each step must be treated by itself: convolutions and pooling stand in `TimeDistributed`. What
             comes after the last `CoarseLIF` is left out.
-        x: Inputs of the model, shape `(examples, ...)`.
         substeps: Fine steps per refractory period, an integer >= 1.
         delay: Synaptic delay between two spiking layers, in refractory periods, >= 0.
-        seed: Integer that fixes the moments at which input spikes arrive, and the membranes.
-        layer: Name of the `CoarseLIF` whose spikes are returned; the last one by default.
-        batch_size: Examples simulated at once.
         spread: Standard deviation of $\ln \tau_i$ from neuron to neuron, a number from 0 to 2.
+        seed: Integer that fixes the membranes. Without a spread it means nothing.
+        layer: Name of the `CoarseLIF` whose spikes are returned; the last one by default.
 
     Returns:
-        NumPy array of spikes, shape `(examples, (T + (n - 1) * delay) * substeps, *units)` for the n-th spiking layer:
-        counts are its sum over axis 1, times are the index divided by `substeps`.
+        A `ContinuousNetwork`; its method `run` shows it inputs.
 
     Raises:
-        ValueError: If an argument is out of its range, `x` is empty, the model is not a chain, has no such layer, has
-            analog input elsewhere than in the first spiking layer, or, between spiking layers, neurons of another
-            kind, an activation, a normalisation by the example or something that mixes steps.
+        ValueError: If an argument is out of its range, the model is not a chain, has no such layer, has analog input
+            elsewhere than in the first spiking layer, or, between spiking layers, neurons of another kind, an
+            activation, a normalisation by the example or something that mixes steps.
 
     Example:
 
     >>> import keras, lif, numpy as np
     >>> model = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(3), lif.CoarseLIF(tau=4.0)])
-    >>> lif.simulate_continuous(model, np.ones((2, 5, 8)), substeps=10).shape
-    (2, 50, 3)
-
-    Source: the continuous model as in Yanguas-Gil (2020) and the author's code; the transfer is derived here.
-    """
-    return ContinuousNetwork(model, substeps, delay, layer, spread, seed).run(x, seed, batch_size)
-
-
-class ContinuousNetwork:
-    """A network trained on the coarse scale, made ready once to be run in continuous time again and again.
-
-    A controller is asked for one decision after another, and to build the simulation anew each time would take longer
-    than the simulation. What is simulated stands with `lif.simulate_continuous`. Every run begins at rest. The weights
-    are those that the model has at the first run with inputs of a shape; after more training, make a new one. Its
-    membranes stay the same from run to run.
-
-    Args:
-        model, substeps, delay, layer, spread: As for `lif.simulate_continuous`.
-        seed: Integer that fixes the membranes. Without a spread it means nothing.
-
-    Raises:
-        ValueError: As `lif.simulate_continuous`.
-
-    Example:
-
-    >>> import keras, lif, numpy as np
-    >>> model = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(3), lif.CoarseLIF(tau=4.0)])
-    >>> network = lif.ContinuousNetwork(model, substeps=10)
+    >>> network = lif.to_continuous(model, substeps=10)
     >>> network.run(np.ones((2, 5, 8)), seed=1).shape, network.run(np.ones((2, 5, 8)), seed=2).shape
     ((2, 50, 3), (2, 50, 3))
 
-    Source: as for `lif.simulate_continuous`.
+    Source: the continuous model as in Yanguas-Gil (2020) and the author's code; the transfer is derived here.
+    """
+    return ContinuousNetwork(model, substeps, delay, spread, seed, layer)
+
+
+class ContinuousNetwork:
+    """A network in continuous time made from one trained on the coarse scale; see `lif.to_continuous`.
+
+    It is made ready once and run again and again, as by a controller that is asked for one decision after another.
+    Every run begins at rest. The weights are those that the model has at the first run with inputs of a shape; after
+    more training, make a new one. The membranes stay the same from run to run.
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        substeps: int = 20,
-        delay: float = 1.0,
-        layer: str | None = None,
-        spread: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.substeps, self.seed = (
-            integer("substeps", substeps, at_least=1),
-            integer("seed", seed, at_least=0),
-        )
+        self, model: keras.Model, substeps: int, delay: float, spread: float, seed: int, layer: str | None
+    ):
+        self.substeps = integer("substeps", substeps, at_least=1)
+        self.seed = integer("seed", seed, at_least=0)
         delay = number("delay", delay, at_least=0)
         self.spread = number("spread", spread, at_least=0, at_most=2)
         self._before, self._stages = _split(model, layer)
@@ -150,7 +101,7 @@ class ContinuousNetwork:
         self._networks = {}  # shape of an input on the fine steps -> model
 
     def run(self, x: np.ndarray, seed: int = 0, batch_size: int = 50) -> np.ndarray:
-        """Spikes of the layer in answer to inputs.
+        """Present inputs, and record the spikes of the layer in every fine step.
 
         Args:
             x: Inputs of the model, shape `(examples, ...)`.
@@ -158,31 +109,31 @@ class ContinuousNetwork:
             batch_size: Examples simulated at once.
 
         Returns:
-            As `lif.simulate_continuous`.
+            NumPy array of spikes, shape `(examples, (T + (n - 1) * delay) * substeps, *units)` for inputs of `T` steps
+            and the n-th spiking layer: counts are its sum over axis 1, times are the index divided by `substeps`.
 
         Raises:
             ValueError: If `x` is empty, or `seed` or `batch_size` is out of its range.
         """
-        if not len(x):
-            raise ValueError("Argument `x` must have an example at least. Received: none")
+        check_examples("x", x)
         seed, batch_size = integer("seed", seed, at_least=0), integer("batch_size", batch_size, at_least=1)
         analog = self._stages[0][1].analog_input
         rng = np.random.default_rng(seed)
-        found = []
-        alone = len(x) <= batch_size  # as each decision of a controller: no bar for it
-        for start in progress(range(0, len(x), batch_size), unit="batch", disable=alone):
+        spikes = []
+        is_one_batch = len(x) <= batch_size  # as each decision of a controller: no bar for it
+        for start in progress(range(0, len(x), batch_size), unit="batch", disable=is_one_batch):
             y = ops.convert_to_tensor(x[start : start + batch_size])
             for each in self._before:
                 y = each(y, training=False)
             y = ops.convert_to_numpy(ops.cast(y, "float32"))
-            y = np.repeat(y, self.substeps, axis=1) if analog else _at_random_moments(y, self.substeps, rng)
+            y = np.repeat(y, self.substeps, axis=1) if analog else at_random_moments(y, self.substeps, rng)
             shape = y.shape[1:]
             if shape not in self._networks:
                 self._networks[shape] = _continuous_network(
                     shape, self._stages, self.substeps, self.spread, self.seed
                 )
-            found.append(self._networks[shape].predict_on_batch(y))
-        spikes = np.concatenate(found)
+            spikes.append(self._networks[shape].predict_on_batch(y))
+        spikes = np.concatenate(spikes)
         return np.pad(spikes, [(0, 0), (self._lag, 0)] + [(0, 0)] * (spikes.ndim - 2))
 
 
@@ -193,9 +144,8 @@ def _split(model, name):
     spiking = [i for i, layer in enumerate(chain) if isinstance(layer, CoarseLIF)]
     names = [calls[i].name for i in spiking]
     if not names or name not in (None, *names):
-        raise ValueError(
-            f"Argument `layer` must be the name of a CoarseLIF of the model, one of {names}, or None for the last. "
-            f"Received: layer={name!r}"
+        raise refuse(
+            "layer", f"the name of a CoarseLIF of the model, one of {names}, or None for the last", name
         )
     if any(chain[i].analog_input for i in spiking[1:]):
         raise ValueError("Only the first spiking layer may have `analog_input=True`: the others hear spikes.")
@@ -208,23 +158,21 @@ def _split(model, name):
         if calls[i].name == name:
             break
     for layer in (layer for layers, _ in stages for layer in layers):
-        inner = getattr(layer, "layer", layer)
+        inner = wrapped(layer)
         is_linear = getattr(inner, "activation", None) in (None, keras.activations.linear)
+        is_linear = (
+            is_linear and traits(inner).numbers != NONLINEAR and not isinstance(inner, Leaky | SoftNeuron)
+        )
         is_layer = isinstance(layer, keras.layers.Layer)  # else an operation such as ops.relu
-        if (
-            not is_layer
-            or not is_linear
-            or isinstance(inner, (Leaky, SoftNeuron, *_BENT))
-            or mixes_steps(layer)
-        ):
+        if not is_layer or not is_linear or mixes_steps(layer):
             raise ValueError(
-                "Layers of argument `model` that hear spikes must treat each step by itself, and be linear up to their "
-                f"bias, or max pooling. Received: {layer.name!r} ({type(inner).__name__})"
+                "Layers of argument `model` that receive spikes must treat each step by itself, and be linear up to "
+                f"their bias, or max pooling. Received: {layer.name!r} ({type(inner).__name__})"
             )
     return chain[:begin], stages
 
 
-def _at_random_moments(x, substeps, rng):
+def at_random_moments(x, substeps, rng):
     """Each number of a coarse step put into one of its fine steps, chosen at random."""
     examples, steps, *units = x.shape
     fine = np.zeros((examples, steps, substeps, *units), "float32")
@@ -242,7 +190,7 @@ def _continuous_network(shape, stages, substeps, spread, seed):
         silence = ops.zeros((1, 1, *y.shape[2:]))
         for layer in layers:
             y, silence = _apply_twin(layer, y, twins), layer(silence, training=False)
-            if isinstance(getattr(layer, "layer", layer), _MAX_POOLING):
+            if traits(wrapped(layer)).numbers == EXTREME:
                 y = _neurons(1.0, substeps, threshold=0.5)(y)
         tau = neuron.tau * np.exp(spread * rng.standard_normal(y.shape[2:])) if spread else neuron.tau
         leak = -np.expm1(-1.0 / (substeps * tau))

@@ -98,7 +98,7 @@ def to_nir(
 
     Raises:
         ImportError: If the package `nir` is missing.
-        ValueError: For weights that are not finite, and for what NIR cannot say, naming the layer and the option:
+        ValueError: For weights that are not finite, and for what NIR cannot represent, naming the layer and the option:
             batch normalisation (fold it into the weights before it), a floor, a refractory period, another
             reset than `"zero"`, an activation, quantised weights, a kernel that is not square, padding that differs
             between two sides, a layer not listed (a subclass of one that is may compute something else, and is not),
@@ -167,7 +167,9 @@ class _Writer:
         nir, outer, following = self.nir, call.layer, next_call and next_call.layer
         layer = getattr(outer, "layer", outer)
         if self.ended:
-            raise ValueError(f"Layer {layer.name} comes after the last step was taken, which NIR cannot say.")
+            raise ValueError(
+                f"Layer {layer.name} comes after the last step was taken, which NIR cannot represent."
+            )
         if isinstance(layer, _IDENTITIES):
             return 1
         node, used, kind = None, 1, type(layer)
@@ -272,7 +274,7 @@ class _Writer:
             if both % 2:
                 raise ValueError(
                     f"Layer {layer.name}: padding='same' adds {both} cells here, more on one side than on the other, "
-                    "which NIR cannot say. Use an odd kernel with a stride of 1, or padding='valid'."
+                    "which NIR cannot represent. Use an odd kernel with a stride of 1, or padding='valid'."
                 )
             widths.append(both // 2)
         return tuple(widths)

@@ -1,7 +1,5 @@
 """A trained network of rates into one of spiking neurons."""
 
-import math
-import re
 import warnings
 from typing import NamedTuple
 
@@ -11,10 +9,13 @@ from keras import ops
 
 from .. import dynamics
 from .._backend import JIT_COMPILE
-from .._checks import integer, is_number, number
+from .._checks import check_examples, integer, number, refuse
 from .._graph import Walk
+from .._keras import EXTREME, traits, wrapped
 from .._progress import progress
 from ..soft import SoftNeuron
+
+MOST_AT_ONCE = 25  # steps in one call of the simulation
 
 
 class SpikingRun(NamedTuple):
@@ -89,7 +90,7 @@ class SpikingNetwork:
         for call in self.walk.calls:
             if call.name != call.layer.name and not isinstance(call.layer, SoftNeuron):
                 raise ValueError(
-                    "Layers of argument `model`, those of models inside it too, must have names of their own. "
+                    "Layers of argument `model`, those of models inside it too, must have unique names. "
                     f"Received: more than one named {call.layer.name!r}"
                 )
 
@@ -115,13 +116,12 @@ class SpikingNetwork:
         Warns:
             UserWarning: For a layer whose rates are more than one spike a step.
         """
-        steps = round(seconds / self.dt) if is_number(seconds) and 0 < seconds < math.inf else 0
+        check_examples("x", x)
+        steps = round(number("seconds", seconds, above=0) / self.dt)
         if steps < 1:
-            raise ValueError(f"Argument `seconds` must be a step at least. Received: seconds={seconds!r}")
+            raise refuse("seconds", f"at least one step of dt={self.dt}", seconds)
         batch_size = integer("batch_size", batch_size, at_least=1)
-        if not len(x):
-            raise ValueError("Argument `x` must have an example at least. Received: none")
-        at_once = max(k for k in range(1, 26) if steps % k == 0)
+        at_once = max(k for k in range(1, MOST_AT_ONCE + 1) if steps % k == 0)
         network, neurons = self._build(batch_size, at_once)
         spikes = dict.fromkeys(neurons, 0.0)
         outputs, fastest = [], {}
@@ -168,22 +168,15 @@ class SpikingNetwork:
             layer = each.layer  # the same layer, so the same weights
             if isinstance(layer, SoftNeuron):
                 layer = neurons[each.name] = _SpikingNeurons(layer, self.dt, self.synapse, steps, batch_size)
-            # Where a branch that is constant in time meets one that is not, it is repeated in every step.
-            tensors = keras.tree.flatten((args, kwargs))
-            over_time = {t.shape[0] for t in tensors if isinstance(t, keras.KerasTensor)} == {
-                batch_size,
-                batch_size * steps,
-            }
-            if over_time and steps > 1:
-                args, kwargs = keras.tree.map_structure(
-                    lambda t: (
-                        ops.repeat(t, steps, axis=0)
-                        if isinstance(t, keras.KerasTensor) and t.shape[0] == batch_size
-                        else t
-                    ),
-                    (args, kwargs),
-                )
+            symbols = [t for t in keras.tree.flatten((args, kwargs)) if isinstance(t, keras.KerasTensor)]
+            if steps > 1 and {t.shape[0] for t in symbols} == {batch_size, batch_size * steps}:
+                args, kwargs = keras.tree.map_structure(in_every_step, (args, kwargs))
             return layer(*args, **kwargs)
+
+        def in_every_step(t):
+            """Repeats a branch that is constant in time, where it meets one that is not."""
+            is_constant = isinstance(t, keras.KerasTensor) and t.shape[0] == batch_size
+            return ops.repeat(t, steps, axis=0) if is_constant else t
 
         (start,), (end,) = self.walk.inputs, self.walk.outputs
         inputs = keras.Input(batch_shape=(batch_size, *start.shape[1:]), dtype=start.dtype)
@@ -192,31 +185,27 @@ class SpikingNetwork:
         return network, neurons
 
 
-# Layers and operations of Keras that pick one of several numbers: MaxPooling2D, GlobalMaxPooling1D, Maximum, ops.max.
-_EXTREME = re.compile("MaxPool|MinPool|^(Max|Min|Maximum|Minimum|Amax|Amin)$")
-
-
 def _refuse_extremes(walk):
-    """Refuses a maximum of spike trains: of each step's, it would lie far above that of the rates."""
-    hear_spikes = set()
+    """Refuses a maximum of spike trains: the mean of the largest is far above the largest of the means."""
+    carry_spikes = set()
     for call in walk.calls:
-        layer = call.layer
-        hears = any(id(x) in hear_spikes for x in call.inputs)
-        inner = getattr(layer, "layer", layer)
-        if hears and any(map(_EXTREME.search, (base.__name__ for base in type(inner).__mro__))):
+        receives = any(id(x) in carry_spikes for x in call.inputs)
+        inner = wrapped(call.layer)
+        if receives and traits(inner).numbers == EXTREME:
             raise ValueError(
                 "Argument `model` must have no maximum or minimum of spike trains: the largest of what neurons' "
                 "spikes carry at a moment is more than the largest of their rates. Train with AveragePooling2D or the "
                 f"like instead. Received: layer {call.name!r} ({type(inner).__name__})"
             )
-        if hears or isinstance(layer, SoftNeuron):
-            hear_spikes.update(map(id, call.outputs))
+        if receives or isinstance(call.layer, SoftNeuron):
+            carry_spikes.update(map(id, call.outputs))
 
 
 class _SpikingNeurons(keras.layers.Layer):
     """The spiking neurons that a `SoftNeuron` stands for, with their synapses: `steps` steps in each call.
 
     The step of an example is folded into the batch axis, `(batch * steps, *units)`, so that any Keras layer can follow.
+    What the neurons remember from call to call are weights, one set for each example of the batch.
     """
 
     def __init__(self, soft, dt, synapse, steps, batch_size):
@@ -237,12 +226,12 @@ class _SpikingNeurons(keras.layers.Layer):
         self.synapses = [zeros("synapse_1"), zeros("synapse_2")]
 
     def rest(self):
-        """All that the neurons and the synapses remember: to zero."""
+        """Sets to zero all that the neurons and the synapses remember."""
         for variable in (*self.neurons, self.spike_count, *self.synapses):
             variable.assign(ops.zeros(variable.shape))
 
     def take_spike_counts(self):
-        """Spikes of each neuron for each example since the last call."""
+        """Returns the spikes of each neuron for each example since the last call."""
         counts = ops.convert_to_numpy(self.spike_count)
         self.spike_count.assign(ops.zeros(counts.shape))
         return counts

@@ -5,8 +5,10 @@ import pkgutil
 import re
 
 MARK = re.compile(r"<!-- api (\S+) -->")
-SECTION = re.compile(r"(Args|Call arguments|Returns|Raises|Input shape|Output shape|Example|Source):\s*(.*)")
-LISTS = ("Args", "Call arguments", "Raises")
+SECTION = re.compile(
+    r"(Args|Call arguments|Returns|Raises|Warns|Input shape|Output shape|Example|Source):\s*(.*)"
+)
+LISTS = ("Args", "Call arguments", "Raises", "Warns")
 ITEM = re.compile(r"    (\*{0,2}\w+(?:, \*{0,2}\w+)*): (.*)")
 
 

@@ -14,6 +14,7 @@ import lif
 from autodiff import BACKEND, some, value_and_gradients
 from lif import reference, surrogates
 from lif.coarse import coefficients
+from lif.conversion import continuous
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(0.6, 1.0, (4, 9, 6)).astype("float32")
@@ -313,9 +314,8 @@ def test_one_continuous_layer_equals_the_exact_events():
     steps, substeps, tau = 30, 16, 4.0
     x = (np.random.default_rng(0).uniform(size=(3, steps, 6)) < 0.5).astype("float32")
     model = chain(tau)
-    found = lif.simulate_continuous(model, x, substeps=substeps, seed=1)
-    arrivals = lif.coarse._at_random_moments(x, substeps, np.random.default_rng(1))
-    arrivals = ops.convert_to_numpy(arrivals)
+    found = lif.to_continuous(model, substeps).run(x, seed=1)
+    arrivals = continuous.at_random_moments(x, substeps, np.random.default_rng(1))
     # Each coarse step has kept its number, at one moment.
     assert np.array_equal(arrivals.reshape(3, steps, substeps, 6).sum(2), x)
     weights = arrivals @ model.layers[0].get_weights()[0]
@@ -331,7 +331,7 @@ def test_a_bias_and_an_analog_input_are_constant_currents(bias, analog):
     """Under a current I the interval is 1 + tau log(I tau / (I tau - 1)): if this fails, the scaling is wrong."""
     tau, substeps, steps = 4.0, 200, 60
     model = chain(tau, bias=bias, analog_input=analog)
-    spikes = lif.simulate_continuous(model, np.zeros((1, steps, 6)), substeps=substeps)[0, :, 0]
+    spikes = lif.to_continuous(model, substeps).run(np.zeros((1, steps, 6)))[0, :, 0]
     current = 1.1 * bias / coefficients(tau)[2] if analog else bias
     interval = 1 + tau * np.log(current * tau / (current * tau - 1))
     found = np.diff(np.flatnonzero(spikes)) / substeps
@@ -345,12 +345,12 @@ def test_delays_shift_and_spikes_keep_their_distance():
     for layer in model.layers:  # lively enough to fire through both layers
         layer.set_weights([np.abs(w) for w in layer.get_weights()])
     x = (np.random.default_rng(0).uniform(size=(3, 6, 8, 8, 1)) < 0.6).astype("float32")
-    options = dict(substeps=8, seed=3, batch_size=2)
-    at_once = lif.simulate_continuous(model, x, delay=0.0, **options)
-    late = lif.simulate_continuous(model, x, delay=1.5, **options)
+    options = dict(seed=3, batch_size=2)
+    at_once = lif.to_continuous(model, 8, delay=0.0).run(x, **options)
+    late = lif.to_continuous(model, 8, delay=1.5).run(x, **options)
     assert at_once.shape == (3, 48, 6) and late.shape == (3, 60, 6)
     assert np.array_equal(late[:, 12:], at_once) and not late[:, :12].any()
-    inner = lif.simulate_continuous(model, x, layer="first", **options)
+    inner = lif.to_continuous(model, 8, layer="first").run(x, **options)
     assert inner.shape == (3, 48, 8, 8, 4)
     for spikes in (at_once, inner):
         flat = spikes.reshape(3, 48, -1)
@@ -360,12 +360,12 @@ def test_delays_shift_and_spikes_keep_their_distance():
 
 def test_a_network_that_is_run_again_answers_as_one_made_anew():
     """If this fails, a controller's second decision depends on its first, or an input of another length is refused."""
-    network = lif.ContinuousNetwork(chain(), substeps=8)
+    network = lif.to_continuous(chain(), substeps=8)
     x = (np.random.default_rng(0).uniform(size=(3, 12, 6)) < 0.5).astype("float32")
     first = network.run(x, seed=1)
     assert first.any() and np.array_equal(first, network.run(x, seed=1))
     for inputs, seed in ((x[:2], 1), (x[:, :5], 2)):
-        found, expected = network.run(inputs, seed), lif.simulate_continuous(chain(), inputs, 8, seed=seed)
+        found, expected = network.run(inputs, seed), lif.to_continuous(chain(), 8).run(inputs, seed)
         assert np.array_equal(found, expected)
 
 
@@ -377,7 +377,7 @@ def test_membranes_that_scatter_leak_each_at_its_own_rate(analog):
     model = chain(tau, units=units, bias=current, analog_input=analog)
     options = dict(substeps=substeps, spread=spread)
     x = np.zeros((1, steps, 6))
-    found = lif.simulate_continuous(model, x, seed=3, **options)[0]
+    found = lif.to_continuous(model, seed=3, **options).run(x)[0]
     taus = tau * np.exp(spread * np.random.default_rng(3).standard_normal(units))
     injected = 1.1 * current / coefficients(tau)[2] if analog else current
     fires = injected * taus > 1.02  # the others never reach the threshold, or as good as never
@@ -386,10 +386,10 @@ def test_membranes_that_scatter_leak_each_at_its_own_rate(analog):
     assert fires.sum() > 20 and measured == pytest.approx(intervals, abs=2 / substeps)
     assert not found[:, injected * taus < 0.98].any()
     # The same membranes again, whatever the input; others with another seed.
-    network = lif.ContinuousNetwork(model, seed=3, **options)
+    network = lif.to_continuous(model, seed=3, **options)
     assert np.array_equal(network.run(x, seed=8)[0], found)
     assert np.array_equal(network.run(x[:, :30])[0], found[: 30 * substeps])
-    assert not np.array_equal(lif.simulate_continuous(model, x, seed=4, **options)[0], found)
+    assert not np.array_equal(lif.to_continuous(model, seed=4, **options).run(x)[0], found)
 
 
 def test_the_encoder_of_a_model_is_used():
@@ -398,12 +398,12 @@ def test_the_encoder_of_a_model_is_used():
     model = keras.Sequential(
         [layers.Input((6,)), lif.PoissonEncoder(steps=5, seed=0), dense, lif.CoarseLIF(4.0)]
     )
-    spikes = lif.simulate_continuous(model, np.full((2, 6), 0.9, "float32"), substeps=10)
+    spikes = lif.to_continuous(model, substeps=10).run(np.full((2, 6), 0.9, "float32"))
     assert spikes.shape == (2, 50, 4) and spikes.any()
     analog = keras.Sequential(
         [layers.Input((6,)), dense, lif.ConstantEncoder(steps=5), lif.CoarseLIF(4.0, analog_input=True)]
     )
-    spikes = lif.simulate_continuous(analog, np.full((2, 6), 0.2, "float32"), substeps=10)
+    spikes = lif.to_continuous(analog, substeps=10).run(np.full((2, 6), 0.2, "float32"))
     assert spikes.shape == (2, 50, 4) and spikes.any()
 
 
@@ -415,8 +415,8 @@ def test_the_coarse_rule_has_about_the_rate_of_the_continuous_neuron():
     for weight in (0.05, 0.1, 0.3):
         model.layers[0].set_weights([np.full((30, 1), weight), np.zeros(1)])
         coarse = model.predict(x, verbose=0).mean()
-        continuous = lif.simulate_continuous(model, x, substeps=50).sum() / x[..., 0].size
-        assert coarse == pytest.approx(continuous, abs=0.06)
+        spikes = lif.to_continuous(model, substeps=50).run(x)
+        assert coarse == pytest.approx(spikes.sum() / x[..., 0].size, abs=0.06)
 
 
 @pytest.mark.parametrize(
@@ -428,15 +428,22 @@ def test_the_coarse_rule_has_about_the_rate_of_the_continuous_neuron():
         ({"layer": "hidden"}, "layer.*'hidden'"),
         ({"delay": "1"}, "delay.*>= 0.*'1'"),
         ({"seed": "a"}, "seed.*integer.*'a'"),
-        ({"batch_size": 0}, "batch_size.*>= 1.*0"),
-        ({"spread": -0.1}, "spread.*from 0 to 2.*-0.1"),
-        ({"spread": np.nan}, "spread.*from 0 to 2.*nan"),
+        ({"spread": -0.1}, "spread.*>= 0 and <= 2.*-0.1"),
+        ({"spread": np.nan}, "spread.*>= 0 and <= 2.*nan"),
     ],
 )
 def test_bad_arguments_of_the_continuous_simulation_are_named(arguments, message):
     """If this fails, a mistaken argument simulates something else without a word."""
     with pytest.raises(ValueError, match=message):
-        lif.simulate_continuous(chain(), X, **arguments)
+        lif.to_continuous(chain(), **arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"seed": "a"}, {"seed": -1}, {"batch_size": 0}])
+def test_bad_arguments_of_a_run_in_continuous_time_are_named(arguments):
+    """If this fails, a mistaken argument simulates something else without a word."""
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=f"`{name}`.*integer >= .*{value!r}"):
+        lif.to_continuous(chain()).run(X, **arguments)
 
 
 def test_a_chain_may_stand_in_models_inside():
@@ -459,8 +466,11 @@ def test_a_chain_may_stand_in_models_inside():
     nested = keras.Sequential([keras.Input((None, 5)), *parts])
     flat.set_weights(nested.get_weights())
     for name, same in (("a/h", "h_0"), ("b/h", "h_1")):
-        found = lif.simulate_continuous(nested, x, substeps=4, layer=name)
-        assert np.array_equal(found, lif.simulate_continuous(flat, x, substeps=4, layer=same)) and found.any()
+        found, expected = (
+            lif.to_continuous(model, substeps=4, layer=layer).run(x)
+            for model, layer in ((nested, name), (flat, same))
+        )
+        assert np.array_equal(found, expected) and found.any()
 
 
 def test_models_that_are_no_chain_are_refused():
@@ -469,12 +479,12 @@ def test_models_that_are_no_chain_are_refused():
     hidden = lif.CoarseLIF(4.0)(layers.Dense(6)(inputs))
     outputs = lif.CoarseLIF(4.0)(layers.Add()([hidden, inputs]))
     with pytest.raises(ValueError, match="chain"):
-        lif.simulate_continuous(keras.Model(inputs, outputs), X)
+        lif.to_continuous(keras.Model(inputs, outputs))
     late = keras.Sequential(
         [layers.Input((None, 6)), lif.CoarseLIF(4.0), lif.CoarseLIF(4.0, analog_input=True)]
     )
     with pytest.raises(ValueError, match="analog"):
-        lif.simulate_continuous(late, X)
+        lif.to_continuous(late)
 
 
 def test_what_bends_spikes_on_their_way_is_refused():
@@ -490,11 +500,11 @@ def test_what_bends_spikes_on_their_way_is_refused():
     for hidden in between:
         model = keras.Sequential([keras.Input((None, 4)), *hidden, lif.CoarseLIF(4.0)])
         with pytest.raises(ValueError, match="linear"):
-            lif.simulate_continuous(model, np.ones((1, 3, 4)))
+            lif.to_continuous(model)
     inputs = keras.Input((None, 4))
     with pytest.raises(ValueError, match="linear"):
         model = keras.Model(inputs, lif.CoarseLIF(4.0)(ops.relu(keras.layers.Dense(5)(inputs))))
-        lif.simulate_continuous(model, np.ones((1, 3, 4)))
+        lif.to_continuous(model)
     plain = keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(5), lif.CoarseLIF(4.0)])
     with pytest.raises(ValueError, match="`x`"):
-        lif.simulate_continuous(plain, np.ones((0, 3, 4)))
+        lif.to_continuous(plain).run(np.ones((0, 3, 4)))

@@ -250,7 +250,7 @@ def test_what_nir_cannot_say_is_refused_by_name(hidden, message):
 
 
 def test_uneven_padding_and_missing_shapes_are_refused():
-    """Keras pads an even kernel on one side more than on the other, which NIR cannot say."""
+    """Keras pads an even kernel on one side more than on the other, which NIR cannot represent."""
     with pytest.raises(ValueError, match="padding='same'.*one side"):
         lif.to_nir(model_of((6, 6, 1), lif.TimeDistributed(layers.Conv2D(2, 2, padding="same"))))
     with pytest.raises(ValueError, match=r"kernel_size=\(2, 3\)"):

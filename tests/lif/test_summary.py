@@ -69,7 +69,7 @@ def test_layers_inside_recompute_are_seen_as_if_they_stood_in_the_model():
     saving.set_weights(plain.get_weights())
     for name, rates in lif.firing_rates(plain, X).items():
         assert np.array_equal(lif.firing_rates(saving, X)[name], rates) and rates.any()
-    assert lif.synapses(saving) == lif.synapses(plain)
+    assert lif.count_synapses(saving) == lif.count_synapses(plain)
     assert lif.summary(saving, X) == lif.summary(plain, X)
 
 
@@ -79,10 +79,10 @@ def test_one_recompute_used_twice_has_its_synapses_twice():
     shared = lif.Recompute([keras.layers.Dense(5, name="dense"), keras.layers.ReLU()], every=4)
     before, out = lif.LIF(name="before")(inputs), keras.layers.Dense(2, name="out")
     twice = keras.Model(inputs, out(add([shared(before), shared(before)])))
-    assert lif.synapses(twice) == {"dense": (50, "before"), "out": (10, "before")}
+    assert lif.count_synapses(twice) == {"dense": (50, "before"), "out": (10, "before")}
     mixed = keras.Model(inputs, out(add([shared(before), shared(inputs)])))
     with pytest.raises(ValueError, match="one layer of neurons.*'None', 'before'"):
-        lif.synapses(mixed)
+        lif.count_synapses(mixed)
 
 
 def test_a_network_without_spikes_is_refused():
@@ -164,7 +164,7 @@ def test_layers_are_seen_wherever_they_stand(made):
     rates = lif.firing_rates(plain, X)
     found = lif.firing_rates(model, X)
     assert set(found) == set(rates) and all(np.array_equal(found[name], rates[name]) for name in rates)
-    assert lif.synapses(model) == lif.synapses(plain)
+    assert lif.count_synapses(model) == lif.count_synapses(plain)
     assert lif.summary(model, X) == lif.summary(plain, X)
 
 
@@ -215,7 +215,7 @@ def test_neurons_that_would_be_passed_over_are_refused():
                 function(model, np.zeros((1, 5, 3)))
     for model in (spare, hidden):
         with pytest.raises(ValueError, match="model.*inner"):
-            lif.synapses(model)
+            lif.count_synapses(model)
 
 
 class Choosy(InTurn):
@@ -241,7 +241,7 @@ def test_what_cannot_be_followed_is_refused_with_the_reason():
 
     weighted = keras.Sequential([keras.Input((None, 3)), Weighted([lif.LIF()], name="weighted")])
     with pytest.raises(ValueError, match="counted.*weighted.*weights of its own"):
-        lif.synapses(weighted)
+        lif.count_synapses(weighted)
 
 
 def test_a_mask_holds_inside_a_nested_model():
@@ -307,7 +307,7 @@ def test_time_that_is_reshaped_away_is_refused():
     """If this fails, every weight behind the Flatten is counted in every step."""
     hidden = [keras.Input((7, 12)), lif.LIF(), keras.layers.Flatten(), keras.layers.Dense(3)]
     with pytest.raises(ValueError, match="steps apart.*Flatten"):
-        lif.synapses(keras.Sequential(hidden))
+        lif.count_synapses(keras.Sequential(hidden))
     averaged = [
         keras.Input((7, 12)),
         lif.LIF(),
@@ -315,7 +315,7 @@ def test_time_that_is_reshaped_away_is_refused():
         keras.layers.Reshape((3, 4)),
     ]
     assert (
-        lif.synapses(keras.Sequential([*averaged, keras.layers.Dense(2, name="out")]))["out"].count
+        lif.count_synapses(keras.Sequential([*averaged, keras.layers.Dense(2, name="out")]))["out"].count
         == 3 * 4 * 2
     )
 

@@ -44,7 +44,7 @@ def mnist_network():
 def test_the_published_mnist_network():
     """Published are 23,298,576 operations: two a synapse, one a neuron, one for each output that is pooled."""
     network = mnist_network()
-    found = lif.synapses(network)
+    found = lif.count_synapses(network)
     assert {name: each.source for name, each in found.items()} == {
         "first": None,
         "second": "a",
@@ -83,7 +83,7 @@ def reached(layer, shape):
 def test_each_weight_is_counted_where_it_is_used(layer, shape):
     """Without padding, a layer has as many synapses as its Jacobian has entries; if not, costs are wrong."""
     model = keras.Sequential([keras.Input(shape), lif.SoftLIF(name="neurons"), layer])
-    assert lif.synapses(model) == {layer.name: (reached(layer, shape), "neurons")}
+    assert lif.count_synapses(model) == {layer.name: (reached(layer, shape), "neurons")}
 
 
 def test_networks_in_time_are_counted_for_one_step():
@@ -97,7 +97,7 @@ def test_networks_in_time_are_counted_for_one_step():
         h = lif.RecurrentLIF(name="b")(layers.Dense(5, name="dense")(h))
         h = layers.BatchNormalization()(layers.Dense(4, name="more")(h))
         h = lif.LeakyIntegrator()(layers.Dense(3, name="out")(lif.CoarseLIF(tau=2.0, name="c")(h)))
-        assert lif.synapses(keras.Model(inputs, h)) == {
+        assert lif.count_synapses(keras.Model(inputs, h)) == {
             "conv": (16 * 9 * 2, None),
             "dense": (32 * 5, "a"),
             "b": (25, "b"),
@@ -122,7 +122,7 @@ def test_operations_are_those_of_single_spikes():
     x = np.random.default_rng(0).normal(0, 3, (5, 6)).astype("float32")
     rates = lif.to_spiking(model).run(x, 0.2, batch_size=5).rates
     spikes = {name: np.round(rate * 0.2 * 5).sum() for name, rate in rates.items()}
-    found = [each for each in lif.synapses(model).values() if each.source]
+    found = [each for each in lif.count_synapses(model).values() if each.source]
     operations = sum(rates[each.source].mean() * each.count for each in found) * 0.2 * 5
     assert operations == pytest.approx(spikes["a"] * 9 + spikes["b"] * 4) and spikes["a"] > 50
 
@@ -133,7 +133,7 @@ def test_a_conversion_changes_no_count_and_own_layers_say_theirs():
         [keras.Input((4, 3)), lif.SoftLIF(name="a"), Local(4, 3, 2, name="local"), lif.SoftLIF(name="b")]
     )
     lif.to_spiking(model).run(np.ones((2, 4, 3)), 0.01, batch_size=2)
-    assert lif.synapses(model) == {"local": (24, "a")}
+    assert lif.count_synapses(model) == {"local": (24, "a")}
 
 
 def test_branches_are_followed_or_refused():
@@ -142,10 +142,10 @@ def test_branches_are_followed_or_refused():
     a = lif.SoftLIF(name="a")(inputs)
     twice = layers.Dense(3, name="shared")
     once = keras.Model(inputs, layers.Dense(2, name="out")(layers.Add()([twice(a), twice(a)])))
-    assert lif.synapses(once) == {"shared": (24, "a"), "out": (6, "a")}
+    assert lif.count_synapses(once) == {"shared": (24, "a"), "out": (6, "a")}
     mixed = keras.Model(inputs, layers.Dense(2, name="out")(layers.Concatenate()([a, inputs])))
     with pytest.raises(ValueError, match="one layer of neurons.*'out'.*'None', 'a'"):
-        lif.synapses(mixed)
+        lif.count_synapses(mixed)
 
 
 @pytest.mark.parametrize("layer", [layers.Embedding(5, 3), layers.LSTM(3)])
@@ -153,15 +153,20 @@ def test_what_cannot_be_counted_is_named(layer):
     """If this fails, a network's cost leaves out a layer without a word."""
     shape = (4,) if isinstance(layer, layers.Embedding) else (4, 2)
     with pytest.raises(ValueError, match=f"counted.*Received: <{type(layer).__name__}"):
-        lif.synapses(keras.Sequential([keras.Input(shape), layer]))
+        lif.count_synapses(keras.Sequential([keras.Input(shape), layer]))
 
 
 def test_time_is_told_from_space():
     """If this fails, a convolution along time is counted once for each step in each step, or space for time."""
     conv = layers.Conv1D(8, 3, padding="same", name="conv")
     along_time = keras.Sequential([keras.Input((20, 4)), conv, lif.LIF(), layers.Dense(2, name="out")])
-    assert {name: each.count for name, each in lif.synapses(along_time).items()} == {"conv": 96, "out": 16}
+    assert {name: each.count for name, each in lif.count_synapses(along_time).items()} == {
+        "conv": 96,
+        "out": 16,
+    }
     ahead = [layers.Dense(5, name="ahead"), lif.ConstantEncoder(10), lif.LIF()]
-    assert lif.synapses(keras.Sequential([keras.Input((6, 4)), *ahead]))["ahead"].count == 6 * 4 * 5
+    assert lif.count_synapses(keras.Sequential([keras.Input((6, 4)), *ahead]))["ahead"].count == 6 * 4 * 5
     behind = [lif.LIF(), lif.LeakyIntegrator(), layers.Reshape((3, 4)), layers.Dense(5, name="behind")]
-    assert lif.synapses(keras.Sequential([keras.Input((None, 12)), *behind]))["behind"].count == 3 * 4 * 5
+    assert (
+        lif.count_synapses(keras.Sequential([keras.Input((None, 12)), *behind]))["behind"].count == 3 * 4 * 5
+    )
