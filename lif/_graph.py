@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from ._checks import refuse
 from ._keras import generators, graph_of, nodes, parts
 from .wrappers import Recompute
 
@@ -156,7 +157,7 @@ class Walk:
             is_chain = is_chain and len(call.inputs) == 1 and call.inputs[0] is before
             before = call.outputs[0]
         if not is_chain or not self.calls or len({call.layer for call in self.calls}) < len(self.calls):
-            raise ValueError(f"Argument `model` must be a chain of layers. Received: {self.name}")
+            raise refuse("model", "a chain of layers", self.name)
         return self.calls
 
     def run(self, x: Any, call: Callable | None = None) -> dict[int, Any]:
@@ -197,28 +198,15 @@ def _heard(args, kwargs):
 def _symbolic_inputs(model, x):
     """Symbolic inputs of a subclassed model, of the shapes of `x` or of those that it was built for."""
     if not model.built:
-        raise ValueError(
-            "Argument `model` must be a functional model, or a Sequential that is built, or a subclassed model that "
-            f"was called on a batch. Received: {model!r}"
-        )
+        expected = "a functional model, or a Sequential that is built, or a subclassed model that was called on a batch"
+        raise refuse("model", expected, model)
     if x is not None:
         return keras.tree.map_structure(lambda t: keras.KerasTensor((None, *t.shape[1:]), _dtype(t)), x)
     shapes = (model.get_build_config() or {}).get("input_shape")
     if shapes is None:
-        raise ValueError(
-            "Argument `model`, if it is subclassed, must be called on a batch and take one input, or a list or a dict. "
-            f"Received: {model!r}"
-        )
-    return _map_shapes(lambda shape: keras.KerasTensor((None, *shape[1:])), shapes)
-
-
-def _map_shapes(function, shapes):
-    """`function` of each shape in a structure of them."""
-    if isinstance(shapes, dict):
-        return {key: _map_shapes(function, value) for key, value in shapes.items()}
-    if any(isinstance(each, dict | list | tuple) for each in shapes):
-        return [_map_shapes(function, each) for each in shapes]
-    return function(shapes)
+        expected = "called on a batch and take one input, or a list or a dict, if it is subclassed"
+        raise refuse("model", expected, model)
+    return keras.tree.map_shape_structure(lambda shape: keras.KerasTensor((None, *shape[1:])), shapes)
 
 
 def _dtype(x):

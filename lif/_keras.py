@@ -41,7 +41,7 @@ TRAITS = {
     "Max|Min|Maximum|Minimum|Amax|Amin": Traits(numbers=EXTREME),
     "ReLU|LeakyReLU|PReLU|ELU|Softmax|(Layer|RMS|Unit)Normalization": Traits(numbers=NONLINEAR),
     "GroupNormalization": Traits(MIXED, NONLINEAR),
-    "(Gaussian|Alpha)?Dropout|GaussianNoise|ActivityRegularization": Traits(numbers=IDENTITY),
+    "(Gaussian|Alpha)?Dropout|GaussianNoise|ActivityRegularization|Identity": Traits(numbers=IDENTITY),
     "BatchNormalization|SpectralNormalization": Traits(numbers=STATISTICS),
 }
 

@@ -11,7 +11,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from . import surrogates
-from ._checks import check_examples
+from ._checks import check_examples, refuse
 from ._graph import Walk
 from ._keras import DEPTHWISE, MOVED, POOLED, parts, traits
 from .coarse import CoarseLIF
@@ -64,9 +64,7 @@ def _walk(model, x):
     walk = Walk(model, SPIKING, x)
     walk.refuse_shared()
     if not walk.neurons:
-        raise ValueError(
-            f"Argument `model` must have a LIF or CoarseLIF layer of lif. Received: layers {model.layers}"
-        )
+        raise refuse("model", "one with a LIF or CoarseLIF layer of lif", model)
     return walk, x
 
 
@@ -105,17 +103,10 @@ def _mean(y, axis=None):
 def advice(
     name: str, rates: np.ndarray, layer: keras.layers.Layer | None = None, floored: np.ndarray | None = None
 ) -> str | None:
-    """What to say of a layer with these rates, or `None` if nothing is wrong with it.
+    """What to say of a layer if its rates are NaN, or most of its units are silent or fire in nearly every step.
 
-    Args:
-        name: Name of the layer.
-        rates: Array of firing rates, one per unit.
-        layer: The layer. Without it a `lif.LIF` with another surrogate than the constant is assumed.
-        floored: For each unit, whether it sat on the floor of its potential in every step, if that is known.
-
-    Returns:
-        A sentence for a layer whose rates are no numbers, or in which more than half of the units never fired, or fired
-        in more than nine steps of ten; else `None`.
+    `rates` has one number for each unit, and `floored`, if that is known, whether the unit sat on the floor of its
+    potential in every step. Without `layer` a `lif.LIF` with another surrogate than the constant is assumed.
     """
     if np.isnan(rates).any():
         return (
@@ -381,9 +372,7 @@ def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
     """
     walk, x = _walk(model, x)
     if len(walk.inputs) != 1:
-        raise ValueError(
-            f"Argument `model` must have one input. Received: {model.name}, with {len(walk.inputs)}"
-        )
+        raise refuse("model", "one with one input", model)
     known = _run(walk, x)
     encoded = [call.outputs[0] for call in walk.calls if isinstance(call.layer, TimeEncoder)]
     activity = {None: ops.not_equal(known[id((encoded or walk.inputs)[0])], 0)}

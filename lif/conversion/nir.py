@@ -33,8 +33,9 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from .._checks import number
+from .._checks import number, refuse
 from .._graph import Walk
+from .._keras import IDENTITY, traits, wrapped
 from ..layers import LIF, LeakyIntegrator, RecurrentLIF
 from ..wrappers import TimeDistributed
 
@@ -48,8 +49,11 @@ LEAST_LEAK = 2.0**-40
 # More than deflate, by which NIR files are compressed, can make of a byte.
 MOST_COMPRESSED = 2000
 
-# What does nothing once a network is trained.
-_IDENTITIES = (keras.layers.Dropout, keras.layers.GaussianNoise, keras.layers.ActivityRegularization)
+
+FOLD = (
+    " Fold it into the weights before it: kernel * gamma / sqrt(moving_variance + epsilon), and "
+    "(bias - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta."
+)
 
 
 def _nir():
@@ -122,10 +126,7 @@ def to_nir(
     calls = walk.chain()
     shape = tuple(walk.inputs[0].shape[2:])
     if not shape or None in shape:
-        raise ValueError(
-            "Argument `model` must have inputs of shape (batch, time, *units) with known units. "
-            f"Received: {walk.inputs[0].shape}"
-        )
+        raise refuse("model", "one with inputs (batch, time, *units) of known units", model)
     writer = _Writer(nir, shape, calls, dt, unit_resistance)
     while calls:
         calls = calls[writer.add(*calls[:2]) :]
@@ -164,110 +165,70 @@ class _Writer:
 
     def add(self, call, next_call=None):
         """Write a layer, and perhaps the one after it. Returns how many were written."""
-        nir, outer, following = self.nir, call.layer, next_call and next_call.layer
-        layer = getattr(outer, "layer", outer)
+        layer, following = wrapped(call.layer), next_call and next_call.layer
+        kind = type(layer)
         if self.ended:
-            raise ValueError(
-                f"Layer {layer.name} comes after the last step was taken, which NIR cannot represent."
-            )
-        if isinstance(layer, _IDENTITIES):
+            raise _cannot(layer, "a layer behind the last step alone")
+        if traits(layer).numbers == IDENTITY:
             return 1
-        node, used, kind = None, 1, type(layer)
-        if getattr(layer, "data_format", "channels_last") != "channels_last":
-            raise _cannot(layer, "data_format", layer.data_format)
-        if kind is keras.layers.Dense:
-            node = self._dense(layer)
-        elif kind in (keras.layers.Conv1D, keras.layers.Conv2D) and outer is not layer:
-            node = self._convolution(layer)
-        elif kind is keras.layers.AveragePooling2D and outer is not layer:
-            if any(self._padding(layer, layer.pool_size, (1, 1))):
-                raise _cannot(layer, "padding", layer.padding)
-            node = nir.AvgPool2d(*(np.array(n) for n in (layer.pool_size, layer.strides, (0, 0))))
-        elif kind is keras.layers.Flatten and outer is not layer:
-            first = _channels_first(self.shape)
-            if len(first) > 1:
-                self.order = _channels_first(
-                    np.arange(math.prod(first)).reshape(self.shape), array=True
-                ).ravel()
-            node = nir.Flatten(np.array(first), start_dim=0)
-        elif kind is keras.layers.Rescaling:
-            _check(layer, offset=(layer.offset, 0.0))
-            node = nir.Scale(self._per_unit(layer.scale))
-        elif kind is RecurrentLIF:
-            node = self._recurrent(layer)
-        elif kind is LIF:
-            node = self._lif(layer)
-        elif kind is LeakyIntegrator:
-            both = (
-                layer.return_sequences
-                and type(following) is LIF
-                and np.all(_leak(layer))
-                and np.all(_leak(following))
-            )
-            node, used = (self._cuba_lif(layer, following), 2) if both else (self._integrator(layer), 1)
-        if node is None:
-            way_out = (
-                " Fold it into the weights before it: kernel * gamma / sqrt(moving_variance + epsilon), and "
-                "(bias - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta."
-                if isinstance(layer, keras.layers.BatchNormalization)
-                else ""
-            )
+        _check(layer, data_format=(getattr(layer, "data_format", "channels_last"), "channels_last"))
+        is_synapse = kind is LeakyIntegrator and layer.return_sequences and type(following) is LIF
+        if is_synapse and np.all(_leak(layer)) and np.all(_leak(following)):
+            self._put(_node_name(next_call), self._cuba_lif(layer, following))
+            return 2
+        if kind not in self.writers or traits(layer).steps and call.layer is layer:  # not in TimeDistributed
+            way_out = FOLD if isinstance(layer, keras.layers.BatchNormalization) else ""
             raise ValueError(f"Layer {layer.name} ({kind.__name__}) has no counterpart in NIR.{way_out}")
-        self._put(_node_name(next_call if used == 2 else call), node)
+        self._put(_node_name(call), self.writers[kind](self, layer))
         self.ended = kind is LeakyIntegrator and not layer.return_sequences
         self.shape = tuple(call.outputs[0].shape[1 if self.ended else 2 :])
-        return used
+        return 1
 
     def _per_unit(self, values):
         """One number for each unit, in NIR's order."""
         values = np.broadcast_to(np.asarray(values, "float32"), self.shape)
-        return (values[self.order] if self.order is not None else _channels_first(values, array=True)).copy()
+        return (np.moveaxis(values, -1, 0) if self.order is None else values[self.order]).copy()
+
+    def _refuse_unflattened(self, layer):
+        if len(self.shape) > 1:
+            raise ValueError(
+                f"Layer {layer.name} ({type(layer).__name__}) needs a Flatten before it: units are {self.shape}."
+            )
 
     def _dense(self, layer):
-        _check_weights(layer)
-        kernel = _numbers(layer.kernel)
-        if len(self.shape) > 1:
-            raise ValueError(f"Layer {layer.name} (Dense) needs a Flatten before it: units are {self.shape}.")
+        kernel = _kernel(layer)
+        self._refuse_unflattened(layer)
         weight = np.ascontiguousarray((kernel if self.order is None else kernel[self.order]).T)
         self.order = None
-        if layer.use_bias:
-            return self.nir.Affine(weight, _numbers(layer.bias))
-        return self.nir.Linear(weight)
+        return self.nir.Affine(weight, _numbers(layer.bias)) if layer.use_bias else self.nir.Linear(weight)
 
     def _convolution(self, layer):
-        _check_weights(layer)
+        kernel = _kernel(layer)  # (*space, in, out)
         _check(layer, groups=(layer.groups, 1))
         if len(set(layer.kernel_size)) > 1:  # nir 1.0.8 takes the height for the width when it checks shapes
-            raise _cannot(layer, "kernel_size", layer.kernel_size)
-        kernel = _numbers(layer.kernel)  # (*space, in, out)
-        weight = np.ascontiguousarray(np.moveaxis(kernel, (-1, -2), (0, 1)))
-        bias = _numbers(layer.bias) if layer.use_bias else np.zeros(layer.filters, "float32")
-        padding = self._padding(layer, layer.kernel_size, layer.dilation_rate)
-        options = dict(weight=weight, groups=1, bias=bias)
-        if kernel.ndim == 3:
-            (space, _), (stride,), (pad,), (dilation,) = (
-                self.shape,
-                layer.strides,
-                padding,
-                layer.dilation_rate,
-            )
-            return self.nir.Conv1d(
-                input_shape=space, stride=stride, padding=pad, dilation=dilation, **options
-            )
-        return self.nir.Conv2d(
-            input_shape=self.shape[:2],
-            stride=tuple(layer.strides),
-            padding=padding,
-            dilation=tuple(layer.dilation_rate),
-            **options,
+            raise _cannot(layer, f"kernel_size={layer.kernel_size}")
+        options = dict(
+            weight=np.ascontiguousarray(np.moveaxis(kernel, (-1, -2), (0, 1))),
+            groups=1,
+            bias=_numbers(layer.bias) if layer.use_bias else np.zeros(layer.filters, "float32"),
         )
+        space, steps = self.shape[:-1], dict(stride=tuple(layer.strides), dilation=tuple(layer.dilation_rate))
+        steps["padding"] = self._padding(layer, layer.kernel_size, layer.dilation_rate)
+        if len(space) == 1:
+            return self.nir.Conv1d(space[0], **options, **{name: n for name, (n,) in steps.items()})
+        return self.nir.Conv2d(space, **options, **steps)
+
+    def _pool(self, layer):
+        if any(self._padding(layer, layer.pool_size, (1, 1))):
+            raise _cannot(layer, f"padding={layer.padding!r}")
+        return self.nir.AvgPool2d(*(np.array(n) for n in (layer.pool_size, layer.strides, (0, 0))))
 
     def _padding(self, layer, sizes, dilations):
         """What `padding` adds on each side, in numbers."""
         if layer.padding == "valid":
-            return tuple(0 for _ in sizes)
+            return (0,) * len(sizes)
         if layer.padding != "same":
-            raise _cannot(layer, "padding", layer.padding)
+            raise _cannot(layer, f"padding={layer.padding!r}")
         widths = []
         for n, size, stride, dilation in zip(self.shape, sizes, layer.strides, dilations, strict=False):
             both = max(0, (math.ceil(n / stride) - 1) * stride + dilation * (size - 1) + 1 - n)
@@ -278,6 +239,14 @@ class _Writer:
                 )
             widths.append(both // 2)
         return tuple(widths)
+
+    def _flatten(self, layer):
+        self.order = _flat_order(self.shape)
+        return self.nir.Flatten(np.array(_channels_first(self.shape)), start_dim=0)
+
+    def _scale(self, layer):
+        _check(layer, offset=(layer.offset, 0.0))
+        return self.nir.Scale(self._per_unit(layer.scale))
 
     def _lif(self, layer):
         _check(
@@ -301,20 +270,12 @@ class _Writer:
         )
 
     def _recurrent(self, layer):
-        nir, node = self.nir, self._lif(layer)
-        if len(self.shape) > 1:
-            raise ValueError(
-                f"Layer {layer.name} (RecurrentLIF) needs a Flatten before it: units are {self.shape}."
-            )
+        nir, neurons = self.nir, self._lif(layer)
+        self._refuse_unflattened(layer)
         kernel = _numbers(layer.recurrent_kernel)
         kernel = kernel if self.order is None else kernel[self.order][:, self.order]
-        units = np.array(self.shape)
-        nodes = {
-            "input": nir.Input(units),
-            "lif": node,
-            "w_rec": nir.Linear(np.ascontiguousarray(kernel.T)),
-            "output": nir.Output(units),
-        }
+        back, units = nir.Linear(np.ascontiguousarray(kernel.T)), np.array(self.shape)
+        nodes = {"input": nir.Input(units), "lif": neurons, "w_rec": back, "output": nir.Output(units)}
         return nir.NIRGraph(nodes, [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")])
 
     def _integrator(self, layer):
@@ -326,13 +287,21 @@ class _Writer:
         return self.nir.LI(tau=self.dt / leak, r=1 / leak, v_leak=0 * leak)
 
     def _cuba_lif(self, synapse, layer):
-        lower, upper = self._integrator(synapse), self._lif(layer)
-        return self.nir.CubaLIF(
-            tau_syn=lower.tau,
-            w_in=lower.r,
-            tau_mem=upper.tau,
-            **{name: getattr(upper, name) for name in ("r", "v_leak", "v_threshold", "v_reset")},
-        )
+        lower, upper = vars(self._integrator(synapse)), vars(self._lif(layer))
+        own = {name: upper[name] for name in ("r", "v_leak", "v_threshold", "v_reset")}
+        return self.nir.CubaLIF(tau_syn=lower["tau"], w_in=lower["r"], tau_mem=upper["tau"], **own)
+
+    writers = {
+        keras.layers.Dense: _dense,
+        keras.layers.Conv1D: _convolution,
+        keras.layers.Conv2D: _convolution,
+        keras.layers.AveragePooling2D: _pool,
+        keras.layers.Flatten: _flatten,
+        keras.layers.Rescaling: _scale,
+        LIF: _lif,
+        RecurrentLIF: _recurrent,
+        LeakyIntegrator: _integrator,
+    }
 
 
 def from_nir(
@@ -393,7 +362,7 @@ def from_nir(
         )
     if dt is None:
         dt = np.asarray(graph.metadata.get("dt", DT)).item()
-        if "dt" not in graph.metadata and any(_is_neuron(nir, node) for node in _nodes(nir, graph)):
+        if "dt" not in graph.metadata and _has_neurons(nir, graph):
             warnings.warn(
                 f"The graph does not say its step, on which its neurons depend: {DT} s is taken, as snnTorch and "
                 "SpikingJelly do. Norse takes 1e-3 and Spyx 1: give argument `dt`.",
@@ -410,14 +379,11 @@ def from_nir(
         raise ValueError(f"Argument `graph` must say which shape its input {names[0]} has. Received: none")
     inputs = y = keras.Input((None, *_channels_last(shape)))
     for name in names[1:-1]:
+        _check_numbers(nir, f"Node {name}", graph.nodes[name])
         try:
-            _check_numbers(nir, f"Node {name}", graph.nodes[name])
             y = reader.add(name, graph.nodes[name], y)
         except ValueError as error:
-            message = str(error)
-            raise ValueError(
-                message if message.startswith(f"Node {name}") else f"Node {name}: {message}"
-            ) from error
+            raise ValueError(f"Node {name}: {error}") from error
     model = keras.Model(inputs, y)
     for layer, weights in reader.weights:
         layer.set_weights(weights)
@@ -429,7 +395,7 @@ class _Reader:
 
     def __init__(self, nir, dt, fires_above, options):
         self.nir, self.dt, self.fires_above, self.options = nir, dt, fires_above, options
-        self.order = None
+        self.order = None  # where a flattened unit of NIR stands in Keras, behind a Flatten
         self.weights = []
         self.names = set()
 
@@ -440,56 +406,17 @@ class _Reader:
         return name
 
     def add(self, name, node, y):
-        nir, shape, name = self.nir, tuple(y.shape[2:]), self._layer_name(name)
-        if isinstance(node, nir.Linear | nir.Affine):
-            return self._dense(name, node, y)
-        if isinstance(node, nir.Conv1d | nir.Conv2d):
-            return self._convolution(name, node, y)
-        if isinstance(node, nir.AvgPool2d | nir.SumPool2d):
-            size, stride, padding = (_pair(n) for n in (node.kernel_size, node.stride, node.padding))
-            if any(padding):
-                raise ValueError(f"padding of a pool has no counterpart. Received: padding={padding}")
-            y = TimeDistributed(keras.layers.AveragePooling2D(size, stride), name=name)(y)
-            return y if isinstance(node, nir.AvgPool2d) else keras.layers.Rescaling(float(math.prod(size)))(y)
-        if isinstance(node, nir.Flatten):
-            axes = [int(n) % max(1, len(shape)) for n in (node.start_dim, node.end_dim)]
-            if axes != [0, max(0, len(shape) - 1)]:
-                raise ValueError(
-                    "a Flatten must take all axes, from 0 to -1. "
-                    f"Received: start_dim={node.start_dim}, end_dim={node.end_dim}"
-                )
-            if len(shape) > 1:
-                at = np.arange(math.prod(shape)).reshape(shape)
-                self.order = _channels_first(at, array=True).ravel()
-            return TimeDistributed(keras.layers.Flatten(), name=name)(y)
-        if isinstance(node, nir.Scale):
-            return self._scaled(y, node.scale, name=name)
-        if isinstance(node, nir.LI | nir.I):
-            leak, gain = self._leak_and_gain(node)
-            layer = LeakyIntegrator(leak=self._per_unit(leak, shape), return_sequences=True, name=name)
-            return layer(self._scaled(y, gain))
-        if isinstance(node, nir.CubaLIF):
-            leak = self._leak(node.tau_syn)
-            synapse = LeakyIntegrator(
-                leak=self._per_unit(leak, shape),
-                return_sequences=True,
-                name=self._layer_name(f"{name}_synapse"),
-            )
-            return self._lif(name, node, synapse(self._scaled(y, leak * np.asarray(node.w_in))))
-        if isinstance(node, nir.LIF | nir.IF):
-            return self._lif(name, node, y)
-        if isinstance(node, nir.NIRGraph):
-            return self._recurrent(name, node, y)
-        raise ValueError(f"a {type(node).__name__} has no counterpart in lif.")
+        kind = type(node).__name__
+        if kind not in self.readers:
+            raise ValueError(f"a {kind} has no counterpart in lif.")
+        return self.readers[kind](self, self._layer_name(name), node, y)
 
     def _dense(self, name, node, y):
         weight = np.asarray(node.weight, "float32")
         if weight.ndim != 2 or len(y.shape) != 3:
             raise ValueError(f"expected flat units and a matrix. Received: weights of {weight.shape}")
-        kernel = weight.T
-        if self.order is not None:
-            kernel = kernel[np.argsort(self.order)]
-            self.order = None
+        kernel = weight.T if self.order is None else weight.T[np.argsort(self.order)]
+        self.order = None
         bias = [np.asarray(node.bias, "float32")] if isinstance(node, self.nir.Affine) else []
         layer = keras.layers.Dense(kernel.shape[1], use_bias=bool(bias), name=name)
         self.weights.append((layer, [kernel, *bias]))
@@ -500,27 +427,58 @@ class _Reader:
         *size, _, filters = kernel.shape
         strides, dilation = (_repeated(n, len(size)) for n in (node.stride, node.dilation))
         padding = node.padding
-        if isinstance(padding, str):
-            keras_padding = str(padding)
-        else:
+        if not isinstance(padding, str):
             widths = _repeated(padding, len(size))
             ours = tuple(d * (k - 1) / 2 for d, k in zip(dilation, size, strict=True))
-            keras_padding = "same" if widths == ours and set(strides) == {1} else "valid"
-            if any(widths) and keras_padding == "valid":
+            padding = "same" if widths == ours and set(strides) == {1} else "valid"
+            if any(widths) and padding == "valid":
                 pad = keras.layers.ZeroPadding1D if len(size) == 1 else keras.layers.ZeroPadding2D
-                padded = TimeDistributed(
-                    pad(widths[0] if len(size) == 1 else widths), name=self._layer_name(f"{name}_padding")
-                )
-                y = padded(y)
+                pad = pad(widths[0] if len(size) == 1 else widths)
+                y = TimeDistributed(pad, name=self._layer_name(f"{name}_padding"))(y)
         if int(np.asarray(node.groups)) != 1:
             raise ValueError(f"groups of channels have no counterpart. Received: groups={node.groups}")
         convolution = keras.layers.Conv1D if len(size) == 1 else keras.layers.Conv2D
-        layer = convolution(filters, size, strides, keras_padding, dilation_rate=dilation)
+        layer = convolution(filters, size, strides, str(padding), dilation_rate=dilation)
         bias = np.zeros(filters, "float32") if node.bias is None else np.asarray(node.bias, "float32")
         self.weights.append((layer, [kernel, bias]))
         return TimeDistributed(layer, name=name)(y)
 
-    def _lif(self, name, node, y, kind=LIF, **options):
+    def _pool(self, name, node, y):
+        size, stride, padding = (_repeated(n, 2) for n in (node.kernel_size, node.stride, node.padding))
+        if any(padding):
+            raise ValueError(f"padding of a pool has no counterpart. Received: padding={padding}")
+        y = TimeDistributed(keras.layers.AveragePooling2D(size, stride), name=name)(y)
+        return (
+            y if isinstance(node, self.nir.AvgPool2d) else keras.layers.Rescaling(float(math.prod(size)))(y)
+        )
+
+    def _flatten(self, name, node, y):
+        shape = tuple(y.shape[2:])
+        axes = [int(n) % max(1, len(shape)) for n in (node.start_dim, node.end_dim)]
+        if axes != [0, max(0, len(shape) - 1)]:
+            raise ValueError(
+                "a Flatten must take all axes, from 0 to -1. "
+                f"Received: start_dim={node.start_dim}, end_dim={node.end_dim}"
+            )
+        self.order = _flat_order(shape)
+        return TimeDistributed(keras.layers.Flatten(), name=name)(y)
+
+    def _scale(self, name, node, y):
+        return self._scaled(y, node.scale, name=name)
+
+    def _integrator(self, name, node, y):
+        leak, gain = self._leak_and_gain(node)
+        leak = self._per_unit(leak, y.shape[2:])
+        return LeakyIntegrator(leak=leak, return_sequences=True, name=name)(self._scaled(y, gain))
+
+    def _cuba_lif(self, name, node, y):
+        leak, name_within = self._leak(node.tau_syn), self._layer_name(f"{name}_synapse")
+        y = self._scaled(y, leak * np.asarray(node.w_in))
+        leak = self._per_unit(leak, y.shape[2:])
+        y = LeakyIntegrator(leak=leak, return_sequences=True, name=name_within)(y)
+        return self._lif(name, node, y)
+
+    def _lif(self, name, node, y, recurrent_kernel=None):
         for what in ("v_leak", "v_reset"):
             value = getattr(node, what, None)
             if value is not None and np.any(np.asarray(value)):
@@ -534,42 +492,54 @@ class _Reader:
         threshold = np.where(gain == 1, _shortest(threshold), _seven_digits(threshold / gain))
         threshold = self._per_unit(threshold, y.shape[2:])
         if np.ptp(threshold) > 1e-6 * np.max(threshold):
-            y, threshold = self._scaled(y, 1 / threshold, in_order=True), 1.0
-            if options:
+            if recurrent_kernel is not None:
                 raise ValueError("one threshold for all recurrent units is needed.")
+            y, threshold = self._scaled(y, 1 / threshold, in_order=True), 1.0
         leak = self._per_unit(leak, y.shape[2:])
-        return kind(leak=leak, threshold=float(np.mean(threshold)), name=name, **options, **self.options)(y)
+        options = dict(leak=leak, threshold=float(np.mean(threshold)), name=name, **self.options)
+        if recurrent_kernel is None:
+            return LIF(**options)(y)
+        layer = RecurrentLIF(recurrent_initializer="zeros", **options)
+        self.weights.append((layer, [recurrent_kernel]))
+        return layer(y)
 
     def _recurrent(self, name, graph, y):
         nir = self.nir
-        neurons = [(k, n) for k, n in graph.nodes.items() if isinstance(n, nir.LIF | nir.IF)]
-        back = [(k, n) for k, n in graph.nodes.items() if isinstance(n, nir.Linear | nir.Affine)]
-        first, last = (
-            [k for k, n in graph.nodes.items() if isinstance(n, end)] for end in (nir.Input, nir.Output)
-        )
-        if [len(each) for each in (neurons, back, first, last, graph.nodes)] != [1, 1, 1, 1, 4]:
+        kinds = nir.Input, nir.LIF | nir.IF, nir.Linear | nir.Affine, nir.Output
+        found = [[key for key, node in graph.nodes.items() if isinstance(node, kind)] for kind in kinds]
+        if len(graph.nodes) != 4 or any(len(names) != 1 for names in found):
             raise ValueError("a subgraph must be a LIF or IF and a Linear that leads back to it.")
-        (at, node), (weights_at, weights) = neurons[0], back[0]
-        expected = {(first[0], at), (at, weights_at), (weights_at, at), (at, last[0])}
-        if set(graph.edges) != expected:
+        (first,), (neurons,), (back,), (last,) = found
+        if set(graph.edges) != {(first, neurons), (neurons, back), (back, neurons), (neurons, last)}:
             raise ValueError(
                 "a subgraph must lead from its input to the neurons, from them back to themselves through the weights, "
                 f"and from them to its output. Received: edges {graph.edges}"
             )
+        weights = graph.nodes[back]
         if np.any(np.asarray(getattr(weights, "bias", 0))):
             raise ValueError(f"recurrent weights must have no bias. Received: bias={weights.bias!r}")
         kernel = np.asarray(weights.weight, "float32").T
         if self.order is not None:
             place = np.argsort(self.order)
             kernel = kernel[place][:, place]
-        y = self._lif(name, node, y, RecurrentLIF, recurrent_initializer="zeros")
-        self.weights.append((y._keras_history.operation, [kernel]))
-        return y
+        return self._lif(name, graph.nodes[neurons], y, kernel)
+
+    readers = {
+        **dict.fromkeys(["Linear", "Affine"], _dense),
+        **dict.fromkeys(["Conv1d", "Conv2d"], _convolution),
+        **dict.fromkeys(["AvgPool2d", "SumPool2d"], _pool),
+        **dict.fromkeys(["LI", "I"], _integrator),
+        **dict.fromkeys(["LIF", "IF"], _lif),
+        "CubaLIF": _cuba_lif,
+        "Flatten": _flatten,
+        "NIRGraph": _recurrent,
+        "Scale": _scale,
+    }
 
     def _leak(self, tau):
         leak = self.dt / np.asarray(tau, "float64")
         if np.any(leak > 1 + 1e-6) or not np.all(leak > 0):
-            raise ValueError(f"tau must be a step, {self.dt}, at least. Received: tau={tau!r}")
+            raise ValueError(f"tau must be at least one step, {self.dt}. Received: tau={tau!r}")
         return _seven_digits(np.minimum(leak, 1.0))
 
     def _leak_and_gain(self, node):
@@ -590,7 +560,7 @@ class _Reader:
         values = values.reshape(_channels_first(shape)) if values.size == math.prod(shape) else values
         if self.order is not None and len(shape) == 1:
             return values[np.argsort(self.order)]
-        return _channels_last(values, array=True)
+        return np.moveaxis(values, 0, -1)
 
     def _scaled(self, y, gain, name=None, in_order=False):
         gain = gain if in_order else self._per_unit(gain, y.shape[2:])
@@ -626,14 +596,13 @@ def _read(nir, path):
     return nir.read(path)
 
 
-def _nodes(nir, graph):
-    """The nodes of a graph, those of its subgraphs too."""
-    for node in graph.nodes.values():
-        yield from _nodes(nir, node) if isinstance(node, nir.NIRGraph) else [node]
-
-
-def _is_neuron(nir, node):
-    return isinstance(node, nir.LIF | nir.IF | nir.LI | nir.I | nir.CubaLIF | nir.CubaLI)
+def _has_neurons(nir, graph):
+    """Whether a graph, or one inside, has nodes whose leak depends on the step."""
+    neurons = nir.LIF | nir.IF | nir.LI | nir.I | nir.CubaLIF | nir.CubaLI
+    return any(
+        _has_neurons(nir, node) if isinstance(node, nir.NIRGraph) else isinstance(node, neurons)
+        for node in graph.nodes.values()
+    )
 
 
 def _check_numbers(nir, name, node):
@@ -650,19 +619,15 @@ def _check_numbers(nir, name, node):
 
 def _path(nir, graph):
     """Names of the nodes from the input to the output of a graph that is a chain."""
-    after = {}
-    for source, target in graph.edges:
-        after.setdefault(source, []).append(target)
+    after = dict(graph.edges)
     starts = [name for name, node in graph.nodes.items() if isinstance(node, nir.Input)]
     names = starts[:1]
-    while names and names[-1] in after and len(after[names[-1]]) == 1 and len(names) <= len(graph.nodes):
-        names += after[names[-1]]
-    if (
-        len(starts) != 1
-        or set(names) != set(graph.nodes)
-        or len(names) != len(graph.nodes)
-        or not isinstance(graph.nodes[names[-1]], nir.Output)
-    ):
+    while names and names[-1] in after and len(names) <= len(graph.nodes):
+        names.append(after[names[-1]])
+    is_chain = (
+        len(starts) == 1 and len(graph.edges) == len(names) - 1 and sorted(names) == sorted(graph.nodes)
+    )
+    if not is_chain or not isinstance(graph.nodes[names[-1]], nir.Output):
         raise ValueError(
             "Argument `graph` must be a chain of nodes from one Input to one Output, recurrent ones within a subgraph. "
             f"Received: edges {graph.edges}"
@@ -671,7 +636,8 @@ def _path(nir, graph):
 
 
 def _leak(layer):
-    return layer.leak if layer._leak_weight is None else _numbers(layer._leak_weight)
+    drawn = [w for w in layer.weights if w.name == "leak"]
+    return _numbers(drawn[0]) if drawn else layer.leak
 
 
 def _numbers(weights):
@@ -681,8 +647,7 @@ def _numbers(weights):
 
 def _node_name(call):
     """As the layer in `TimeDistributed` is called, or as the layer, told apart from others of its name."""
-    layer = call.layer
-    name = getattr(layer, "layer", layer).name if call.name == layer.name else call.name
+    name = wrapped(call.layer).name if call.name == call.layer.name else call.name
     return name.replace("/", "_")
 
 
@@ -692,43 +657,46 @@ def _unused(name, names, more="_"):
     return name
 
 
-def _check_weights(layer):
-    _check(
-        layer,
-        activation=(layer.activation, keras.activations.linear),
-        quantization_mode=(getattr(layer, "quantization_mode", None), None),
-    )
+def _kernel(layer):
+    """The weights of a layer that does nothing else."""
+    quantised = getattr(layer, "quantization_mode", None), None
+    _check(layer, activation=(layer.activation, keras.activations.linear), quantization_mode=quantised)
+    return _numbers(layer.kernel)
 
 
 def _check(layer, **options):
-    """Refuse every option, name=(value, expected), that is not as NIR has it."""
-    for name, (value, expected) in options.items():
-        if value != expected:
-            raise _cannot(
-                layer, name, getattr(value, "__name__", value), getattr(expected, "__name__", expected)
-            )
+    """Refuses every option, name=(value, expected), that is not as NIR has it."""
+    for name, values in options.items():
+        if values[0] != values[1]:
+            value, expected = (getattr(each, "__name__", each) for each in values)
+            raise _cannot(layer, f"{name}={value!r} but {name}={expected!r}")
 
 
-def _cannot(layer, option, value, expected=None):
-    instead = "" if expected is None and option != "floor" else f" but {option}={expected!r}"
-    return ValueError(f"Layer {layer.name}: NIR has no counterpart of {option}={value!r}{instead}.")
+def _cannot(layer, what):
+    return ValueError(f"Layer {layer.name}: NIR has no counterpart of {what}.")
 
 
-def _channels_first(shape, array=False):
-    if array:
-        return np.moveaxis(shape, -1, 0) if np.ndim(shape) > 1 else shape
+def _channels_first(shape):
     return (shape[-1], *shape[:-1])
 
 
-def _channels_last(shape, array=False):
-    if array:
-        return np.moveaxis(shape, 0, -1) if np.ndim(shape) > 1 else shape
+def _channels_last(shape):
     return tuple(int(n) for n in (*shape[1:], shape[0]))
+
+
+def _flat_order(shape):
+    """Where each unit that NIR flattens, channels first, stands among those that Keras flattens."""
+    return np.moveaxis(np.arange(math.prod(shape)).reshape(shape), -1, 0).ravel()
 
 
 def _seven_digits(values):
     """What float32 holds: 0.1, not 0.099999995, where the file has a time constant in float32."""
-    return np.reshape([float(f"{value:.7g}") for value in np.ravel(values)], np.shape(values))
+    return np.char.mod("%.7g", values).astype("float64")
+
+
+def _shortest(values):
+    """The shortest decimal numbers that are these in float32: 0.7, not 0.699999988079071."""
+    return np.asarray(values, "float32").astype(str).astype("float64")
 
 
 def _next_below(threshold):
@@ -743,17 +711,7 @@ def _next_above(threshold):
     return np.where(single > threshold, single, np.nextafter(single, np.float32(np.inf)))
 
 
-def _shortest(values):
-    """The shortest decimal numbers that are these in float32: 0.7, not 0.699999988079071."""
-    return np.reshape(
-        [float(str(value)) for value in np.ravel(np.asarray(values, "float32"))], np.shape(values)
-    )
-
-
-def _pair(n):
-    return _repeated(n, 2)
-
-
 def _repeated(n, times):
+    """A number, or one for each axis, as one integer for each of the axes."""
     n = np.ravel(n).tolist()
     return tuple(int(k) for k in (n * times if len(n) == 1 else n))

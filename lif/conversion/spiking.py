@@ -75,12 +75,10 @@ class SpikingNetwork:
         self.synapse = 0.0 if synapse == 0 else number("synapse", synapse, above=0)
         self.model, self.walk = model, Walk(model, SoftNeuron)
         if not self.walk.neurons:
-            raise ValueError(
-                f"Argument `model` must have a SoftNeuron layer such as SoftLIF. Received: {model.name}"
-            )
+            raise refuse("model", "one with a SoftNeuron layer such as SoftLIF", model)
         self.walk.refuse_shared()
         if len(self.walk.inputs) != 1 or len(self.walk.outputs) != 1:
-            raise ValueError(f"Argument `model` must have one input and one output. Received: {model.name}")
+            raise refuse("model", "one with one input and one output", model)
         if None in self.walk.inputs[0].shape[1:]:
             raise ValueError(
                 "Argument `model` must have an input of a known shape (batch, *units), without a time axis. "

@@ -237,13 +237,13 @@ def test_the_network_that_was_read_trains_and_saves(tmp_path):
             "h.*BatchNormalization.*no counterpart.*Fold it into the weights",
         ),
         ([lif.LeakyIntegrator(floor=0.0, name="h")], "h.*floor=0.0"),
-        ([lif.LeakyIntegrator(), layers.Dense(2, name="h")], "h.*last step"),
+        ([lif.LeakyIntegrator(), layers.Dense(2, name="h")], "h.*behind the last step"),
         ([layers.Dense(2, activation="relu", name="h")], "h.*activation='relu'.*'linear'"),
         ([lif.RecurrentLIF(floor=-1.0, name="h")], "h.*floor=-1.0"),
         ([layers.LayerNormalization(name="h")], "h.*LayerNormalization.*no counterpart"),
     ],
 )
-def test_what_nir_cannot_say_is_refused_by_name(hidden, message):
+def test_what_nir_cannot_represent_is_refused_by_name(hidden, message):
     """If this fails, a network is exported as another one without a word."""
     with pytest.raises(ValueError, match=message):
         lif.to_nir(model_of((6,), *hidden))
@@ -277,7 +277,7 @@ def test_graphs_with_no_counterpart_are_refused_by_name():
         lif.from_nir(lone(v_leak=np.ones(2)))
     with pytest.raises(ValueError, match="lif: v_reset must be 0"):
         lif.from_nir(lone(v_leak=zero, v_reset=np.ones(2)))
-    with pytest.raises(ValueError, match="lif: tau must be a step, 2.0"):
+    with pytest.raises(ValueError, match="lif: tau must be at least one step, 2.0"):
         lif.from_nir(lone(v_leak=zero), dt=2.0)
     delay = nir.NIRGraph.from_list(nir.Input(np.array([2])), nir.Delay(zero), nir.Output(np.array([2])))
     with pytest.raises(ValueError, match="delay.*Delay.*no counterpart"):
