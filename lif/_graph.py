@@ -30,8 +30,8 @@ class Call(NamedTuple):
 
     @property
     def inputs(self) -> list[keras.KerasTensor]:
-        """What it listens to; a mask is not among it."""
-        return _heard(self.args, self.kwargs)
+        """What it receives; a mask is not among it."""
+        return _symbols(self.args, self.kwargs)
 
 
 class Walk:
@@ -105,7 +105,7 @@ class Walk:
         """Appends the call of a layer, or those inside. Returns the outputs."""
         path = f"{path}{layer.name}"
         if isinstance(layer, Recompute):
-            self.opened[layer], (y, *_) = path, _heard(args, kwargs)
+            self.opened[layer], (y, *_) = path, _symbols(args, kwargs)
             for inner in layer.layers:
                 (y, *_) = self._enter(inner, (y,), {}, f"{path}/")
             return [y]
@@ -119,7 +119,7 @@ class Walk:
                     raise
         if graph is not None:
             self.opened[layer] = path
-            known = {id(t): x for t, x in zip(graph.inputs, _heard(args, kwargs), strict=True)}
+            known = {id(t): x for t, x in zip(graph.inputs, _symbols(args, kwargs), strict=True)}
             return self._follow(graph, known, f"{path}/")
         if outputs is None:
             outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
@@ -151,7 +151,7 @@ class Walk:
         self.calls = [call._replace(name=names[call.layer]) for call in self.calls]
 
     def chain(self) -> list[Call]:
-        """The calls, if each hears the one before and nothing else; the model is refused if not."""
+        """The calls, if each receives what the one before gives and nothing else; else the model is refused."""
         before, is_chain = self.inputs[0], len(self.inputs) == len(self.outputs) == 1
         for call in self.calls:
             is_chain = is_chain and len(call.inputs) == 1 and call.inputs[0] is before
@@ -189,7 +189,7 @@ def _filled(arguments, known):
     )
 
 
-def _heard(args, kwargs):
+def _symbols(args, kwargs):
     """The symbolic tensors among arguments, but for masks."""
     kwargs = {name: value for name, value in kwargs.items() if not name.endswith("mask")}
     return [t for t in keras.tree.flatten((args, kwargs)) if isinstance(t, keras.KerasTensor)]

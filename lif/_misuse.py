@@ -13,70 +13,64 @@ from typing import Any
 
 import keras
 
-_BACKWARDS = (
-    "keras.ops.flip(x, axis=1) before the layer and around its output, which is what keras.layers.Bidirectional does; "
-    "it takes Keras' own recurrent layers only"
-)
 
-_ADVANCE = "layer.advance(inputs, state), which goes on from a state and returns the next"
+def _by_name(table):
+    """What to write -> names, turned into name -> what to write."""
+    return {name: instead for instead, names in table.items() for name in names.split()}
 
-_ALL_NEURONS = {
-    **dict.fromkeys(
-        ["units", "num_units", "hidden_size", "linear_features", "size"],
-        "no number of units: it is that of the layer before, such as keras.layers.Dense",
+
+# What to write -> arguments that neurons have in other libraries.
+_OF_NEURONS = {
+    "no number of units: it is that of the layer before, such as keras.layers.Dense": (
+        "units num_units hidden_size linear_features size"
     ),
-    **dict.fromkeys(
-        ["use_bias", "kernel_initializer", "kernel_regularizer", "bias_initializer"],
-        "it in the layer before, such as keras.layers.Dense",
+    "it in the layer before, such as keras.layers.Dense": (
+        "use_bias kernel_initializer kernel_regularizer bias_initializer"
     ),
-    **dict.fromkeys(
-        ["unroll", "time_major", "step_mode", "steps", "num_steps"],
-        "nothing: inputs are (batch, time, *units), and the loop over time is inside the layer",
+    "nothing: inputs are (batch, time, *units), and the loop over time is inside the layer": (
+        "unroll time_major step_mode steps num_steps"
     ),
-    "return_sequences": "nothing: every step is returned. The last one gives lif.LeakyIntegrator",
-    "learn_threshold": "nothing: a threshold is not trained here, the weights before it are",
-    **dict.fromkeys(["spike_grad", "surrogate_function", "surrogate_gradient"], "`surrogate`"),
-    **dict.fromkeys(["reset_delay", "detach"], "`detach_reset`, whether the gradient stops at the reset"),
+    "nothing: every step is returned. The last one gives lif.LeakyIntegrator": "return_sequences",
+    "nothing: a threshold is not trained here, the weights before it are": "learn_threshold",
+    "`surrogate`": "spike_grad surrogate_function surrogate_gradient",
+    "`detach_reset`, whether the gradient stops at the reset": "reset_delay detach",
 }
 
 # Class, or one that it is derived from -> argument -> what to write; "{0}" is the argument.
 INSTEAD = {
-    "LIF": dict.fromkeys(["recurrent_initializer", "recurrent_regularizer"], "lif.RecurrentLIF"),
+    "LIF": _by_name({"lif.RecurrentLIF": "recurrent_initializer recurrent_regularizer"}),
     "LeakyIntegrator": dict.fromkeys(
         ["threshold", "reset", "refractory", "surrogate", "detach_reset", "return_potential"],
         "lif.LIF: a LeakyIntegrator has no spikes",
     ),
-    "Leaky": {
-        **_ALL_NEURONS,
-        **dict.fromkeys(
-            ["beta", "decay", "alpha"], "`leak`, the share that is lost per step: leak = 1 - {0}"
-        ),
-        **dict.fromkeys(
-            ["tau", "tau_mem", "tau_m"],
-            "`leak`: 1 / {0} or, exactly, 1 - exp(-1 / {0}), with a time constant in steps",
-        ),
-        **dict.fromkeys(["learn_beta", "learn_tau", "learnable_leak"], "`trainable_leak=True`"),
-        **dict.fromkeys(["v_threshold", "v_th", "vth", "thresh", "t_thresh"], "`threshold`"),
-        **dict.fromkeys(
-            ["reset_mechanism", "reset_mode", "v_reset"], '`reset`, "zero", "subtract" or "none"'
-        ),
-        **dict.fromkeys(["refractory_period", "t_ref", "tau_ref"], "`refractory`, a whole number of steps"),
-        **dict.fromkeys(["stateful", "return_state", "initial_state", "init_hidden"], _ADVANCE),
+    "Leaky": _by_name(
+        {
+            **_OF_NEURONS,
+            "`leak`, the share that is lost per step: leak = 1 - {0}": "beta decay alpha",
+            "`leak`: 1 / {0} or, exactly, 1 - exp(-1 / {0}), with a time constant in steps": "tau tau_mem tau_m",
+            "`trainable_leak=True`": "learn_beta learn_tau learnable_leak",
+            "`threshold`": "v_threshold v_th vth thresh t_thresh",
+            '`reset`, "zero", "subtract" or "none"': "reset_mechanism reset_mode v_reset",
+            "`refractory`, a whole number of steps": "refractory_period t_ref tau_ref",
+            "layer.advance(inputs, state), which goes on from a state and returns the next": (
+                "stateful return_state initial_state init_hidden"
+            ),
+        }
+    ),
+    "CoarseLIF": _by_name(
+        {
+            **_OF_NEURONS,
+            "`tau`, the time constant in steps: exp(-1 / tau) of the potential is left after one": (
+                "leak beta decay alpha"
+            ),
+            "nothing: the threshold is 1; the weights before it scale": "threshold v_threshold v_th",
+            "lif.LIF, which has it": "reset refractory floor trainable_leak stateful",
+        }
+    ),
+    "OverTime": {
+        "go_backwards": "keras.ops.flip(x, axis=1) before the layer and around its output, which is what "
+        "keras.layers.Bidirectional does; it takes Keras' own recurrent layers only"
     },
-    "CoarseLIF": {
-        **_ALL_NEURONS,
-        **dict.fromkeys(
-            ["leak", "beta", "decay", "alpha"],
-            "`tau`, the time constant in steps: exp(-1 / tau) of the potential is left after one",
-        ),
-        **dict.fromkeys(
-            ["threshold", "v_threshold", "v_th"], "nothing: the threshold is 1; the weights before it scale"
-        ),
-        **dict.fromkeys(
-            ["reset", "refractory", "floor", "trainable_leak", "stateful"], "lif.LIF, which has it"
-        ),
-    },
-    "OverTime": {"go_backwards": _BACKWARDS},
 }
 
 

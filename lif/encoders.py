@@ -1,7 +1,7 @@
 """Numbers into spike trains, as Keras layers: intensities in [0, 1] become input over time.
 
-The time axis is always axis 1: `(batch, *dims)` becomes `(batch, steps, *dims)`. `PopulationEncoder` alone
-adds no time: it spreads each number over several units, and stands before one of the others.
+The time axis is always axis 1: `(batch, *dims)` becomes `(batch, steps, *dims)`. `PopulationEncoder` alone adds no
+time: it spreads each number over several units, and stands before one of the others.
 
 Where an encoder takes intensities, an input outside [0, 1] is an error wherever its values can be looked at. In a
 compiled function, such as `fit` and `predict`, they cannot; there every output that comes of it is NaN, and with it the
@@ -68,9 +68,8 @@ class TimeEncoder(_Encoder, OverTime):
 class PoissonEncoder(TimeEncoder):
     """Random spikes, whose rate is the intensity.
 
-    In each step a spike comes with probability `max_probability * x`, independent of all others: a Bernoulli
-    process, the Poisson process of discrete time. The noise is fresh in every call, in training and in
-    inference.
+    In each step a spike comes with probability `max_probability * x`, independent of all others: a Bernoulli process,
+    the Poisson process of discrete time. The noise is fresh in every call, in training and in inference.
 
     Example:
 
@@ -89,12 +88,11 @@ class PoissonEncoder(TimeEncoder):
     Output shape: `(batch, steps, *dims)`, zeros and ones.
 
     Raises:
-        ValueError: If an argument is out of its range, or an intensity is outside [0, 1]; in a compiled function
-            the output is NaN instead.
+        ValueError: If an argument is out of its range, or an intensity is outside [0, 1]; in a compiled function the
+            output is NaN instead.
 
-    Source: as implemented in the authors' package of Gerum & Schilling, Integration of leaky-integrate-and-fire
-    neurons in standard machine learning architectures, Neural Computation 33 (2021), where
-    `max_probability = factor * dt`.
+    Source: as implemented in the authors' package of Gerum & Schilling, Integration of leaky-integrate-and-fire neurons
+    in standard machine learning architectures, Neural Computation 33 (2021), where `max_probability = factor * dt`.
     """
 
     def __init__(self, steps: int, max_probability: float = 1.0, seed: int | None = None, **kwargs):
@@ -147,8 +145,7 @@ class ConstantEncoder(TimeEncoder):
 class LatencyEncoder(TimeEncoder):
     r"""One spike for each number, the earlier the larger the number.
 
-    The spike comes when a leaky integrator driven by the intensity $x$, $v(t) = x (1 - e^{-t/\tau})$, reaches
-    $\theta$:
+    The spike comes when a leaky integrator driven by the intensity $x$, $v(t) = x (1 - e^{-t/\tau})$, reaches $\theta$:
 
     $$ t = \left\lfloor \tau \ln \frac{x}{x - \theta} \right\rfloor . $$
 
@@ -170,8 +167,8 @@ class LatencyEncoder(TimeEncoder):
     Output shape: `(batch, steps, *dims)`, zeros and at most one 1 along time.
 
     Raises:
-        ValueError: If an argument is out of its range, or an intensity is outside [0, 1]; in a compiled function
-            the output is NaN instead.
+        ValueError: If an argument is out of its range, or an intensity is outside [0, 1]; in a compiled function the
+            output is NaN instead.
 
     Source: as implemented in the authors' package of Gerum & Schilling, Neural Computation 33 (2021), where
     `tau = t_eff * steps`.
@@ -198,8 +195,7 @@ class LatencyEncoder(TimeEncoder):
 class PopulationEncoder(_Encoder):
     r"""Each number as the activity of several units with Gaussian receptive fields.
 
-    With centres $c_i = i / (n - 1)$ spread over [0, 1], unit $i$ of the $n$ units of a number $x$ has the
-    intensity
+    With centres $c_i = i / (n - 1)$ spread over [0, 1], unit $i$ of the $n$ units of a number $x$ has the intensity
 
     $$ a_i = \exp\left( -\frac{(x - c_i)^2}{2\, w^2} \right) . $$
 
@@ -214,8 +210,8 @@ class PopulationEncoder(_Encoder):
 
     Args:
         units: Number of units for each number, an integer >= 2.
-        width: Standard deviation of a receptive field, > 0, in units of the intensity. By default the
-            distance of two centres, divided by 1.5.
+        width: Standard deviation of a receptive field, > 0, in units of the intensity. By default the distance of two
+            centres, divided by 1.5.
 
     Input shape: `(batch, *dims, features)`, intensities in [0, 1].
     Output shape: `(batch, *dims, features * units)`, intensities in [0, 1]; the units of a number stand side by side.

@@ -28,6 +28,13 @@ def firing_rates(model: keras.Model, x: ArrayLike | Iterable) -> dict[str, np.nd
     A masked step counts as one without a spike. To measure leaves no trace: encoders that draw at random go on as if
     nothing had been.
 
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> model = keras.Sequential([keras.Input((None, 3)), lif.LIF(leak=0.0, name="hidden")])
+    >>> lif.firing_rates(model, np.full((1, 10, 3), 0.5))["hidden"].tolist()
+    [0.5, 0.5, 0.5]
+
     Args:
         model: A Keras model: functional, a built `Sequential`, or a subclassed one that was called on a batch and can
             be followed, whose `call` makes no decision in Python about values and uses no other framework than Keras.
@@ -43,13 +50,6 @@ def firing_rates(model: keras.Model, x: ArrayLike | Iterable) -> dict[str, np.nd
     Raises:
         ValueError: If the model has no `lif.LIF` or `lif.CoarseLIF` layer, one that stands inside another layer or is
             used twice, `x` holds no example, or the model cannot be followed.
-
-    Example:
-
-    >>> import keras, lif, numpy as np
-    >>> model = keras.Sequential([keras.Input((None, 3)), lif.LIF(leak=0.0, name="hidden")])
-    >>> lif.firing_rates(model, np.full((1, 10, 3), 0.5))["hidden"].tolist()
-    [0.5, 0.5, 0.5]
     """
     walk, x = _walk(model, x)
     known = _run(walk, x)
@@ -142,13 +142,6 @@ class FiringRates(keras.callbacks.Callback):
 
     The mean rate of each layer joins the logs, and so the history, as `<layer>_rate`.
 
-    Args:
-        x: A batch of inputs to measure the rates on, or what gives batches, as for `lif.firing_rates`. Their first
-            batch is taken once, when the callback is made, and kept: all epochs are measured on the same inputs.
-
-    Raises:
-        ValueError: As `lif.firing_rates`, before the first epoch, or after it for a model that is not built yet.
-
     Example:
 
     >>> import keras, lif, numpy as np
@@ -161,6 +154,13 @@ class FiringRates(keras.callbacks.Callback):
 floor=None, batch normalisation or larger initial weights or inputs, a lower threshold, a smaller leak, or more steps.
     >>> history.history["hidden_rate"]
     [0.0]
+
+    Args:
+        x: A batch of inputs to measure the rates on, or what gives batches, as for `lif.firing_rates`. Their first
+            batch is taken once, when the callback is made, and kept: all epochs are measured on the same inputs.
+
+    Raises:
+        ValueError: As `lif.firing_rates`, before the first epoch, or after it for a model that is not built yet.
     """
 
     def __init__(self, x: ArrayLike | Iterable):
@@ -213,6 +213,14 @@ def count_synapses(model: keras.Model) -> dict[str, Synapses]:
     $\sum_\ell \bar r_\ell\, n_\ell$ synaptic operations in a second (or a step). A convolution counts each place of its
     window, those on the padding included, as is usual. Pooling has no weights and passes the mean rate on.
 
+    Example:
+
+    >>> import keras, lif
+    >>> hidden = [keras.layers.Dense(8, name="in"), lif.SoftLIF(name="hidden")]
+    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3, name="out")])
+    >>> lif.count_synapses(model)
+    {'in': Synapses(count=32, source=None), 'out': Synapses(count=24, source='hidden')}
+
     Args:
         model: A model as for `lif.firing_rates`, of neurons that are `lif.LIF`, `lif.CoarseLIF` or `lif.SoftNeuron`
             layers and of dense and convolutional layers, perhaps in `TimeDistributed`. Numbers are for one example and
@@ -225,14 +233,6 @@ def count_synapses(model: keras.Model) -> dict[str, Synapses]:
     Raises:
         ValueError: If a layer's synapses cannot be counted, or listen to several layers of neurons, neurons stand
             inside another layer, the time axis is reshaped away, or the model cannot be followed.
-
-    Example:
-
-    >>> import keras, lif
-    >>> hidden = [keras.layers.Dense(8, name="in"), lif.SoftLIF(name="hidden")]
-    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3, name="out")])
-    >>> lif.count_synapses(model)
-    {'in': Synapses(count=32, source=None), 'out': Synapses(count=24, source='hidden')}
     """
     return _count_synapses(Walk(model, (*SPIKING, SoftNeuron)))
 
@@ -349,16 +349,6 @@ def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
     that is not 0 counts as a spike: its multiplications have to be done. Weights before an encoder count in each step,
     as if they stood behind it, and a masked step counts as one without a spike.
 
-    Args:
-        model: A model of layers that `lif.count_synapses` knows, with `lif.LIF` or `lif.CoarseLIF` layers.
-        x: A batch of inputs for it, or what gives batches, as for `lif.firing_rates`.
-
-    Returns:
-        A list of `(layer, units, rate, spikes, operations)`, which is shown as a table with a row for the total.
-
-    Raises:
-        ValueError: If the model has no spiking layer or several inputs, or `lif.count_synapses` cannot count it.
-
     Example:
 
     >>> import keras, lif, numpy as np
@@ -369,6 +359,16 @@ def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
     input       3  1.000      30                   60
     hidden      2  0.500      10                   40
     total                     40                  100
+
+    Args:
+        model: A model of layers that `lif.count_synapses` knows, with `lif.LIF` or `lif.CoarseLIF` layers.
+        x: A batch of inputs for it, or what gives batches, as for `lif.firing_rates`.
+
+    Returns:
+        A list of `(layer, units, rate, spikes, operations)`, which is shown as a table with a row for the total.
+
+    Raises:
+        ValueError: If the model has no spiking layer or several inputs, or `lif.count_synapses` cannot count it.
     """
     walk, x = _walk(model, x)
     if len(walk.inputs) != 1:

@@ -25,6 +25,12 @@ def lif_rate(current: Tensor, tau: float = 0.02, refractory: float = 0.002) -> T
 
     Its slope is infinite just above $j = 1$; `soft_lif_rate` is what can be trained.
 
+    Example:
+
+    >>> import lif, numpy as np
+    >>> np.round(np.array(lif.lif_rate(np.array([0.5, 1.0, 1.1, 2.0])))).astype(int).tolist()
+    [0, 0, 20, 63]
+
     Args:
         current: Tensor $j$, any shape, in units of the threshold current.
         tau: Membrane time constant, in seconds, > 0.
@@ -35,12 +41,6 @@ def lif_rate(current: Tensor, tau: float = 0.02, refractory: float = 0.002) -> T
 
     Raises:
         ValueError: If a constant is out of its range.
-
-    Example:
-
-    >>> import lif, numpy as np
-    >>> np.round(np.array(lif.lif_rate(np.array([0.5, 1.0, 1.1, 2.0])))).astype(int).tolist()
-    [0, 0, 20, 63]
 
     Source: Hunsberger & Eliasmith (2015).
     """
@@ -66,6 +66,12 @@ def soft_lif_rate(
     and both are finite for every number: far below threshold, where $\rho$ would underflow, $\ln(1 + 1/\rho)$ goes on
     along its limit, the line $-y/\gamma - \ln\gamma$.
 
+    Example:
+
+    >>> import lif, numpy as np
+    >>> np.round(np.array(lif.soft_lif_rate(np.array([0.5, 1.0, 1.1, 2.0])))).astype(int).tolist()
+    [2, 11, 20, 63]
+
     Args:
         current: Tensor $j$, any shape, in units of the threshold current.
         tau: Membrane time constant, in seconds, > 0.
@@ -77,12 +83,6 @@ def soft_lif_rate(
 
     Raises:
         ValueError: If a constant is out of its range.
-
-    Example:
-
-    >>> import lif, numpy as np
-    >>> np.round(np.array(lif.soft_lif_rate(np.array([0.5, 1.0, 1.1, 2.0])))).astype(int).tolist()
-    [2, 11, 20, 63]
 
     Source: Hunsberger & Eliasmith (2015).
     """

@@ -48,6 +48,14 @@ def to_continuous(
       $\tau_i = \tau\, e^{\sigma z_i}$ with $z_i$ normal: half of them leak faster than they should. Weights and
       currents, the $c$ of an analog input included, stay as they were trained.
 
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> model = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(3), lif.CoarseLIF(tau=4.0)])
+    >>> network = lif.to_continuous(model, substeps=10)
+    >>> network.run(np.ones((2, 5, 8)), seed=1).shape, network.run(np.ones((2, 5, 8)), seed=2).shape
+    ((2, 50, 3), (2, 50, 3))
+
     Args:
         model: A model that is a chain of layers, some of which may stand in models inside it (functional, a built
             `Sequential`, or a subclassed one that was called on a batch): at most one encoder, layers without memory
@@ -67,14 +75,6 @@ def to_continuous(
         ValueError: If an argument is out of its range, the model is not a chain, has no such layer, has analog input
             elsewhere than in the first spiking layer, or, between spiking layers, neurons of another kind, an
             activation, a normalisation by the example or something that mixes steps.
-
-    Example:
-
-    >>> import keras, lif, numpy as np
-    >>> model = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(3), lif.CoarseLIF(tau=4.0)])
-    >>> network = lif.to_continuous(model, substeps=10)
-    >>> network.run(np.ones((2, 5, 8)), seed=1).shape, network.run(np.ones((2, 5, 8)), seed=2).shape
-    ((2, 50, 3), (2, 50, 3))
 
     Source: the continuous model as in Yanguas-Gil (2020) and the author's code; the transfer is derived here.
     """
@@ -148,7 +148,9 @@ def _split(model, name):
             "layer", f"the name of a CoarseLIF of the model, one of {names}, or None for the last", name
         )
     if any(chain[i].analog_input for i in spiking[1:]):
-        raise ValueError("Only the first spiking layer may have `analog_input=True`: the others hear spikes.")
+        raise ValueError(
+            "Only the first spiking layer may have `analog_input=True`: the others receive spikes."
+        )
     encoders = [i + 1 for i, layer in enumerate(chain[: spiking[0]]) if isinstance(layer, TimeEncoder)]
     begin = spiking[0] if chain[spiking[0]].analog_input else max(encoders, default=0)
     stages, start = [], begin

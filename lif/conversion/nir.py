@@ -89,6 +89,16 @@ def to_nir(
     `v_threshold`. A leak of 0 beside others in one layer is written as one of $2^{-40}$, which changes no potential in
     float32. A layer inside another model has its own name, or, where two have the same, that of the model before it.
 
+    Example:
+
+    >>> import keras, lif
+    >>> hidden = [keras.layers.Dense(8, name="dense"), lif.LIF(leak=0.1, floor=None, name="hidden")]
+    >>> graph = lif.to_nir(keras.Sequential([keras.Input((None, 3)), *hidden]))
+    >>> graph.edges
+    [('input', 'dense'), ('dense', 'hidden'), ('hidden', 'output')]
+    >>> graph.nodes["hidden"].tau[0].round(6), graph.nodes["hidden"].r[0].round(6)
+    (np.float32(0.001), np.float32(10.0))
+
     Args:
         model: A model that is a chain of layers, some of which may stand in models inside it, with inputs
             `(batch, time, *units)`: functional, a built `Sequential`, or a subclassed one that was called on a batch.
@@ -107,16 +117,6 @@ def to_nir(
             reset than `"zero"`, an activation, quantised weights, a kernel that is not square, padding that differs
             between two sides, a layer not listed (a subclass of one that is may compute something else, and is not),
             or a model that is no chain.
-
-    Example:
-
-    >>> import keras, lif
-    >>> hidden = [keras.layers.Dense(8, name="dense"), lif.LIF(leak=0.1, floor=None, name="hidden")]
-    >>> graph = lif.to_nir(keras.Sequential([keras.Input((None, 3)), *hidden]))
-    >>> graph.edges
-    [('input', 'dense'), ('dense', 'hidden'), ('hidden', 'output')]
-    >>> graph.nodes["hidden"].tau[0].round(6), graph.nodes["hidden"].r[0].round(6)
-    (np.float32(0.001), np.float32(10.0))
 
     Source: Pedersen et al., Neuromorphic intermediate representation, Nature Communications 15 (2024).
     """
@@ -322,6 +322,16 @@ def from_nir(
     above `v_threshold`. SpikingJelly fires at it: of its networks a potential that meets the threshold to the last bit
     does not fire here.
 
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> hidden = [keras.layers.Dense(8), lif.LIF(leak=0.1, floor=None)]
+    >>> model = keras.Sequential([keras.Input((None, 3)), *hidden])
+    >>> again = lif.from_nir(lif.to_nir(model))
+    >>> x = np.random.default_rng(0).normal(0.0, 2.0, (1, 50, 3))
+    >>> bool(np.all(again.predict(x, verbose=0) == model.predict(x, verbose=0)))
+    True
+
     Args:
         graph: A `nir.NIRGraph` that is a chain of nodes, or the path of a file.
         dt: Length of a step, in the unit of the graph's time constants, > 0. By default what the graph notes, or else
@@ -340,16 +350,6 @@ def from_nir(
 
     Warns:
         UserWarning: If neither `dt` nor the graph says the step, and there are neurons, whose leak depends on it.
-
-    Example:
-
-    >>> import keras, lif, numpy as np
-    >>> hidden = [keras.layers.Dense(8), lif.LIF(leak=0.1, floor=None)]
-    >>> model = keras.Sequential([keras.Input((None, 3)), *hidden])
-    >>> again = lif.from_nir(lif.to_nir(model))
-    >>> x = np.random.default_rng(0).normal(0.0, 2.0, (1, 50, 3))
-    >>> bool(np.all(again.predict(x, verbose=0) == model.predict(x, verbose=0)))
-    True
 
     Source: as for `lif.to_nir`.
     """
@@ -371,8 +371,7 @@ def from_nir(
     dt = number("dt", dt, above=0)
     # Earlier versions of `to_nir`, which noted the step alone, wrote the threshold at which a neuron fires.
     fires_above = "fires" in graph.metadata or "dt" not in graph.metadata
-    options = dict(surrogate=surrogate, detach_reset=detach_reset, floor=None)
-    reader = _Reader(nir, dt, fires_above, options)
+    reader = _Reader(nir, dt, fires_above, dict(surrogate=surrogate, detach_reset=detach_reset, floor=None))
     names = _path(nir, graph)
     shape = graph.nodes[names[0]].input_type["input"]
     if shape is None:
@@ -384,19 +383,15 @@ def from_nir(
             y = reader.add(name, graph.nodes[name], y)
         except ValueError as error:
             raise ValueError(f"Node {name}: {error}") from error
-    model = keras.Model(inputs, y)
-    for layer, weights in reader.weights:
-        layer.set_weights(weights)
-    return model
+    return keras.Model(inputs, y)
 
 
 class _Reader:
-    """Applies nodes to Keras tensors; the weights are kept until the model is there."""
+    """Applies nodes to Keras tensors."""
 
     def __init__(self, nir, dt, fires_above, options):
         self.nir, self.dt, self.fires_above, self.options = nir, dt, fires_above, options
         self.order = None  # where a flattened unit of NIR stands in Keras, behind a Flatten
-        self.weights = []
         self.names = set()
 
     def _layer_name(self, name):
@@ -419,8 +414,7 @@ class _Reader:
         self.order = None
         bias = [np.asarray(node.bias, "float32")] if isinstance(node, self.nir.Affine) else []
         layer = keras.layers.Dense(kernel.shape[1], use_bias=bool(bias), name=name)
-        self.weights.append((layer, [kernel, *bias]))
-        return layer(y)
+        return _with_weights(layer, layer(y), kernel, *bias)
 
     def _convolution(self, name, node, y):
         kernel = np.moveaxis(np.asarray(node.weight, "float32"), (0, 1), (-1, -2))
@@ -440,8 +434,7 @@ class _Reader:
         convolution = keras.layers.Conv1D if len(size) == 1 else keras.layers.Conv2D
         layer = convolution(filters, size, strides, str(padding), dilation_rate=dilation)
         bias = np.zeros(filters, "float32") if node.bias is None else np.asarray(node.bias, "float32")
-        self.weights.append((layer, [kernel, bias]))
-        return TimeDistributed(layer, name=name)(y)
+        return _with_weights(layer, TimeDistributed(layer, name=name)(y), kernel, bias)
 
     def _pool(self, name, node, y):
         size, stride, padding = (_repeated(n, 2) for n in (node.kernel_size, node.stride, node.padding))
@@ -467,16 +460,16 @@ class _Reader:
         return self._scaled(y, node.scale, name=name)
 
     def _integrator(self, name, node, y):
-        leak, gain = self._leak_and_gain(node)
-        leak = self._per_unit(leak, y.shape[2:])
-        return LeakyIntegrator(leak=leak, return_sequences=True, name=name)(self._scaled(y, gain))
+        return self._integrate(name, y, *self._leak_and_gain(node))
 
     def _cuba_lif(self, name, node, y):
-        leak, name_within = self._leak(node.tau_syn), self._layer_name(f"{name}_synapse")
-        y = self._scaled(y, leak * np.asarray(node.w_in))
-        leak = self._per_unit(leak, y.shape[2:])
-        y = LeakyIntegrator(leak=leak, return_sequences=True, name=name_within)(y)
+        leak = self._leak(node.tau_syn)
+        y = self._integrate(self._layer_name(f"{name}_synapse"), y, leak, leak * np.asarray(node.w_in))
         return self._lif(name, node, y)
+
+    def _integrate(self, name, y, leak, gain):
+        leak = self._per_unit(leak, y.shape[2:])
+        return LeakyIntegrator(leak=leak, return_sequences=True, name=name)(self._scaled(y, gain))
 
     def _lif(self, name, node, y, recurrent_kernel=None):
         for what in ("v_leak", "v_reset"):
@@ -500,8 +493,7 @@ class _Reader:
         if recurrent_kernel is None:
             return LIF(**options)(y)
         layer = RecurrentLIF(recurrent_initializer="zeros", **options)
-        self.weights.append((layer, [recurrent_kernel]))
-        return layer(y)
+        return _with_weights(layer, layer(y), recurrent_kernel)
 
     def _recurrent(self, name, graph, y):
         nir = self.nir
@@ -594,6 +586,11 @@ def _read(nir, path):
     with h5py.File(path) as file:
         file["node"].visititems(check)
     return nir.read(path)
+
+
+def _with_weights(layer, outputs, *weights):
+    layer.set_weights(weights)
+    return outputs
 
 
 def _has_neurons(nir, graph):

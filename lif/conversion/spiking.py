@@ -40,6 +40,15 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
     as the input is constant. The mean over steps of what a nonlinear layer makes of spikes is not what it makes of
     rates: a maximum is refused, and is an average where networks are trained to be converted.
 
+    Example:
+
+    >>> import keras, lif, numpy as np
+    >>> hidden = [keras.layers.Dense(8), lif.SoftLIF(name="hidden")]
+    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3)])
+    >>> outputs, rates = lif.to_spiking(model).run(np.ones((5, 4)), seconds=0.1)
+    >>> outputs.shape, rates["hidden"].shape
+    ((5, 100, 3), (8,))
+
     Args:
         model: A model with one input and one output, and with `SoftNeuron` layers, for instance `SoftLIF`: functional,
             a built `Sequential`, or a subclassed one that was called on a batch. Layers may stand in models inside it.
@@ -52,15 +61,6 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
     Raises:
         ValueError: If an argument is out of its range, or the model has an input of unknown shape, no `SoftNeuron`
             layer, one that is used twice or stands inside another layer, or a maximum or minimum of spikes.
-
-    Example:
-
-    >>> import keras, lif, numpy as np
-    >>> hidden = [keras.layers.Dense(8), lif.SoftLIF(name="hidden")]
-    >>> model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3)])
-    >>> outputs, rates = lif.to_spiking(model).run(np.ones((5, 4)), seconds=0.1)
-    >>> outputs.shape, rates["hidden"].shape
-    ((5, 100, 3), (8,))
 
     Source: Hunsberger & Eliasmith (2015); the step is derived here.
     """

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
+from lifbook.build import exports as page  # lifbook/build/exports.py
 import lif
 from benchmarks import exports
 from lif import _backend as backend
-from lifbook.build import exports as page  # lifbook/build/exports.py
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the formats' packages are installed beside TensorFlow", allow_module_level=True)

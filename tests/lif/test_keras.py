@@ -12,7 +12,7 @@ import lif
 from lif._keras import EXTREME, IDENTITY, NONLINEAR, mixes_steps, traits
 
 FILES = {path: ast.parse(path.read_text()) for path in Path(lif.__file__).parent.rglob("*.py")}
-DOCUMENTED = {"_getframe", "_replace"}  # of Python: sys._getframe, NamedTuple._replace
+DOCUMENTED = {"_getframe", "_fields", "_replace"}  # of Python: sys._getframe, names of NamedTuple
 
 
 def is_private(name):
@@ -71,7 +71,6 @@ LAYERS = [
     layers.GroupNormalization(1),
     layers.Identity(),
     layers.LayerNormalization(),
-    layers.LayerNormalization(axis=1),
     layers.LeakyReLU(),
     layers.MaxPooling1D(2),
     layers.Permute((2, 1)),

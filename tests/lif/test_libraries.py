@@ -11,9 +11,9 @@ be 1 there.
 import keras
 import numpy as np
 import pytest
-from test_nir import MODELS, RNG, convolution, dense, model_of
 
 import lif
+from test_nir import MODELS, RNG, convolution, dense, model_of
 
 torch = pytest.importorskip("torch", reason="other libraries need PyTorch: make backends")
 
