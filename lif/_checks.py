@@ -96,7 +96,7 @@ def check_seed(name: str, value: Any) -> int | None:
 
 
 def check_examples(name: str, x: Any):
-    """Refuses arrays without an example, the entries of axis 0.
+    """Refuse arrays without an example, the entries of axis 0.
 
     Raises:
         ValueError: If `x` has none.

@@ -81,7 +81,7 @@ class Walk:
         return [generator.state for part in inside for generator in generators(part)]
 
     def refuse_shared(self):
-        """Refuses neurons that the model uses at two places."""
+        """Refuse neurons that the model uses at two places."""
         used = Counter(call.layer for call in self.calls if isinstance(call.layer, self.kinds))
         for layer, times in used.items():
             if times > 1:
@@ -91,7 +91,7 @@ class Walk:
                 )
 
     def _follow(self, graph, known, path):
-        """Appends the calls of a functional model, given its inputs in `known`. Returns its outputs."""
+        """Append the calls of a functional model, given its inputs in `known`. Return its outputs."""
         for node in nodes(graph):
             if node.is_input:
                 continue
@@ -102,7 +102,7 @@ class Walk:
         return [known[id(t)] for t in graph.outputs]
 
     def _enter(self, layer, args, kwargs, path, outputs=None):
-        """Appends the call of a layer, or those inside. Returns the outputs."""
+        """Append the call of a layer, or those inside. Return the outputs."""
         path = f"{path}{layer.name}"
         if isinstance(layer, Recompute):
             self.opened[layer], (y, *_) = path, _symbols(args, kwargs)
@@ -137,7 +137,7 @@ class Walk:
         return isinstance(layer, keras.Model) or is_own and self._has_neurons(layer)
 
     def _name(self):
-        """Gives each call the name of its layer, or, where two layers share it, the path to the layer."""
+        """Give each call the name of its layer, or, where two layers share it, the path to the layer."""
         paths = {call.layer: call.name for call in reversed(self.calls)}  # of a layer used twice, the first
         shared = Counter(layer.name for layer in paths)
         names = {layer: layer.name if shared[layer.name] == 1 else path for layer, path in paths.items()}

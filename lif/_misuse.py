@@ -75,7 +75,7 @@ INSTEAD = {
 
 
 def refuse_foreign(kind: type, arguments: dict[str, Any]) -> None:
-    """Refuses arguments that a class of layers does not take and other libraries have; says what they are here."""
+    """Refuse arguments that a class of layers does not take and other libraries have; say what they are here."""
     for name, value in arguments.items():
         for base in kind.__mro__:
             if name in INSTEAD.get(base.__name__, {}):
@@ -104,7 +104,7 @@ def by_name(constructor: Callable) -> Callable:
 
 
 def refuse_no_tensor(layer: keras.layers.Layer, *inputs: Any) -> None:
-    """Refuses nested lists, `None` and TensorFlow's ragged tensors, of which Keras' errors name the inside."""
+    """Refuse nested lists, `None` and TensorFlow's ragged tensors, of which Keras' errors name the inside."""
     for x in inputs:
         if x is None or isinstance(x, list | tuple) or type(x).__name__ == "RaggedTensor":
             raise ValueError(
@@ -115,7 +115,7 @@ def refuse_no_tensor(layer: keras.layers.Layer, *inputs: Any) -> None:
 
 
 def refuse_misplaced(layer: keras.layers.Layer) -> None:
-    """Refuses a layer with a time axis that runs inside a `TimeDistributed` of Keras, or as an activation.
+    """Refuse a layer with a time axis that runs inside a `TimeDistributed` of Keras, or as an activation.
 
     Keras tells a layer nothing of what is around it, so it is looked up in the calls that are under way. Layers and
     models of one's own may call such a layer in any way.

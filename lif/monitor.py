@@ -23,7 +23,7 @@ SPIKING = (LIF, CoarseLIF)
 
 
 def firing_rates(model: keras.Model, x: ArrayLike | Iterable) -> dict[str, np.ndarray]:
-    r"""Spikes per step of every `LIF` and `CoarseLIF` unit, $r = \frac{1}{B T} \sum_{b, t} s_t$, averaged over a batch.
+    r"""Measure spikes per step of every `LIF` and `CoarseLIF` unit, $r = \frac{1}{B T} \sum_{b, t} s_t$, over a batch.
 
     A masked step counts as one without a spike. To measure leaves no trace: encoders that draw at random go on as if
     nothing had been.
@@ -206,7 +206,7 @@ class Synapses(NamedTuple):
 
 
 def count_synapses(model: keras.Model) -> dict[str, Synapses]:
-    r"""Synapses of a network, layer by layer, and whose spikes they carry.
+    r"""Count the synapses of a network, layer by layer, and say whose spikes they carry.
 
     A dense network uses each synapse in every pass, for one multiply-accumulate. A spiking one uses it when the neuron
     before it fires: with $n_\ell$ synapses behind neurons that fire at the mean rate $\bar r_\ell$,
@@ -341,7 +341,7 @@ class Summary(list):
 
 
 def summary(model: keras.Model, x: ArrayLike | Iterable) -> Summary:
-    r"""A table of what a spiking network does with one example, on average over a batch.
+    r"""Tabulate what a spiking network does with one example, on average over a batch.
 
     For the input and for each layer of neurons: the number of units $N$, the firing rate $\bar r$ per unit and step,
     the spikes of an example, $\bar r N T$, and the synaptic operations that they cause, $\bar r\, n\, T$ with the $n$

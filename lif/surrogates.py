@@ -50,7 +50,7 @@ class Surrogate:
 
 
 def _surrogate(formula: Callable) -> Callable[..., Surrogate]:
-    """Turns `formula(z, **parameters)` into a factory, `name(**parameters)`: so each name below means a factory."""
+    """Turn `formula(z, **parameters)` into a factory, `name(**parameters)`: so each name below means a factory."""
     defaults = {k: p.default for k, p in inspect.signature(formula).parameters.items() if k != "z"}
 
     def factory(*args: float, **parameters: float) -> Surrogate:

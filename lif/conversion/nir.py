@@ -171,7 +171,7 @@ class _Writer:
             raise _cannot(layer, "a layer behind the last step alone")
         if traits(layer).numbers == IDENTITY:
             return 1
-        _check(layer, data_format=(getattr(layer, "data_format", "channels_last"), "channels_last"))
+        _check(layer, data_format="channels_last")
         is_synapse = kind is LeakyIntegrator and layer.return_sequences and type(following) is LIF
         if is_synapse and np.all(_leak(layer)) and np.all(_leak(following)):
             self._put(_node_name(next_call), self._cuba_lif(layer, following))
@@ -204,7 +204,7 @@ class _Writer:
 
     def _convolution(self, layer):
         kernel = _kernel(layer)  # (*space, in, out)
-        _check(layer, groups=(layer.groups, 1))
+        _check(layer, groups=1)
         if len(set(layer.kernel_size)) > 1:  # nir 1.0.8 takes the height for the width when it checks shapes
             raise _cannot(layer, f"kernel_size={layer.kernel_size}")
         options = dict(
@@ -245,17 +245,11 @@ class _Writer:
         return self.nir.Flatten(np.array(_channels_first(self.shape)), start_dim=0)
 
     def _scale(self, layer):
-        _check(layer, offset=(layer.offset, 0.0))
+        _check(layer, offset=0.0)
         return self.nir.Scale(self._per_unit(layer.scale))
 
     def _lif(self, layer):
-        _check(
-            layer,
-            reset=(layer.reset, "zero"),
-            floor=(layer.floor, None),
-            refractory=(layer.refractory, 0),
-            return_potential=(layer.return_potential, False),
-        )
+        _check(layer, reset="zero", floor=None, refractory=0, return_potential=False)
         leak, threshold = self._per_unit(_leak(layer)), self._per_unit(layer.threshold)
         if not leak.any():
             return self.nir.IF(r=np.full_like(leak, 1 / self.dt), v_threshold=_next_below(threshold))
@@ -279,7 +273,7 @@ class _Writer:
         return nir.NIRGraph(nodes, [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")])
 
     def _integrator(self, layer):
-        _check(layer, floor=(layer.floor, None))
+        _check(layer, floor=None)
         leak = self._per_unit(_leak(layer))
         if not leak.any():
             return self.nir.I(r=np.full_like(leak, 1 / self.dt))
@@ -472,10 +466,6 @@ class _Reader:
         return LeakyIntegrator(leak=leak, return_sequences=True, name=name)(self._scaled(y, gain))
 
     def _lif(self, name, node, y, recurrent_kernel=None):
-        for what in ("v_leak", "v_reset"):
-            value = getattr(node, what, None)
-            if value is not None and np.any(np.asarray(value)):
-                raise ValueError(f"{what} must be 0. Received: {what}={value!r}")
         if not np.all(np.asarray(node.v_threshold) > 0):
             raise ValueError(f"v_threshold must be > 0. Received: v_threshold={node.v_threshold!r}")
         leak, gain = self._leak_and_gain(node)
@@ -507,10 +497,8 @@ class _Reader:
                 "a subgraph must lead from its input to the neurons, from them back to themselves through the weights, "
                 f"and from them to its output. Received: edges {graph.edges}"
             )
-        weights = graph.nodes[back]
-        if np.any(np.asarray(getattr(weights, "bias", 0))):
-            raise ValueError(f"recurrent weights must have no bias. Received: bias={weights.bias!r}")
-        kernel = np.asarray(weights.weight, "float32").T
+        _check_zero(graph.nodes[back], "bias")
+        kernel = np.asarray(graph.nodes[back].weight, "float32").T
         if self.order is not None:
             place = np.argsort(self.order)
             kernel = kernel[place][:, place]
@@ -535,11 +523,10 @@ class _Reader:
         return _seven_digits(np.minimum(leak, 1.0))
 
     def _leak_and_gain(self, node):
+        _check_zero(node, "v_leak", "v_reset")
         r = np.asarray(node.r, "float64")
         if isinstance(node, self.nir.IF | self.nir.I):
             return 0.0 * r, _seven_digits(self.dt * r)
-        if np.any(np.asarray(node.v_leak)):
-            raise ValueError(f"v_leak must be 0. Received: v_leak={node.v_leak!r}")
         leak = self._leak(node.tau_mem if isinstance(node, self.nir.CubaLIF) else node.tau)
         gain = leak * r
         return leak, np.where(np.abs(gain - 1) < 1e-6, 1.0, gain)
@@ -603,7 +590,7 @@ def _has_neurons(nir, graph):
 
 
 def _check_numbers(nir, name, node):
-    """Refuses numbers of a node that are complex or not finite."""
+    """Refuse numbers of a node that are complex or not finite."""
     if isinstance(node, nir.NIRGraph):
         for inner, each in node.nodes.items():
             _check_numbers(nir, f"{name}/{inner}", each)
@@ -612,6 +599,13 @@ def _check_numbers(nir, name, node):
         value = np.asarray(value) if not isinstance(value, dict) else np.zeros(())
         if value.dtype.kind == "c" or value.dtype.kind == "f" and not np.all(np.isfinite(value)):
             raise ValueError(f"{name}: {field} must be finite real numbers. Received: {field}={value!r}")
+
+
+def _check_zero(node, *fields):
+    for field in fields:
+        value = getattr(node, field, None)
+        if value is not None and np.any(np.asarray(value)):
+            raise ValueError(f"{field} must be 0. Received: {field}={value!r}")
 
 
 def _path(nir, graph):
@@ -656,16 +650,16 @@ def _unused(name, names, more="_"):
 
 def _kernel(layer):
     """The weights of a layer that does nothing else."""
-    quantised = getattr(layer, "quantization_mode", None), None
-    _check(layer, activation=(layer.activation, keras.activations.linear), quantization_mode=quantised)
+    _check(layer, activation=keras.activations.linear, quantization_mode=None)
     return _numbers(layer.kernel)
 
 
 def _check(layer, **options):
-    """Refuses every option, name=(value, expected), that is not as NIR has it."""
-    for name, values in options.items():
-        if values[0] != values[1]:
-            value, expected = (getattr(each, "__name__", each) for each in values)
+    """Refuse a layer with an option that is not as NIR has it."""
+    for name, expected in options.items():
+        value = getattr(layer, name, expected)
+        if value != expected:
+            value, expected = (getattr(each, "__name__", each) for each in (value, expected))
             raise _cannot(layer, f"{name}={value!r} but {name}={expected!r}")
 
 

@@ -147,7 +147,7 @@ class SpikingNetwork:
         return SpikingRun(np.concatenate(outputs), rates)
 
     def _note_rates(self, batch, fastest):
-        """Keeps the highest rate that each layer has in the rate network, where it may be more than the steps carry."""
+        """Keep the highest rate that each layer has in the rate network, where it may be more than the steps carry."""
         neurons = {
             layer: call
             for layer, call in self.walk.neurons.items()
@@ -172,7 +172,7 @@ class SpikingNetwork:
             return layer(*args, **kwargs)
 
         def in_every_step(t):
-            """Repeats a branch that is constant in time, where it meets one that is not."""
+            """Repeat a branch that is constant in time, where it meets one that is not."""
             is_constant = isinstance(t, keras.KerasTensor) and t.shape[0] == batch_size
             return ops.repeat(t, steps, axis=0) if is_constant else t
 
@@ -184,7 +184,7 @@ class SpikingNetwork:
 
 
 def _refuse_extremes(walk):
-    """Refuses a maximum of spike trains: the mean of the largest is far above the largest of the means."""
+    """Refuse a maximum of spike trains: the mean of the largest is far above the largest of the means."""
     carry_spikes = set()
     for call in walk.calls:
         receives = any(id(x) in carry_spikes for x in call.inputs)
@@ -224,12 +224,12 @@ class _SpikingNeurons(keras.layers.Layer):
         self.synapses = [zeros("synapse_1"), zeros("synapse_2")]
 
     def rest(self):
-        """Sets to zero all that the neurons and the synapses remember."""
+        """Set to zero all that the neurons and the synapses remember."""
         for variable in (*self.neurons, self.spike_count, *self.synapses):
             variable.assign(ops.zeros(variable.shape))
 
     def take_spike_counts(self):
-        """Returns the spikes of each neuron for each example since the last call."""
+        """Return the spikes of each neuron for each example since the last call."""
         counts = ops.convert_to_numpy(self.spike_count)
         self.spike_count.assign(ops.zeros(counts.shape))
         return counts
