@@ -68,11 +68,14 @@ def to_spiking(model: keras.Model, dt: float = 0.001, synapse: float = 0.005) ->
 
 
 class SpikingNetwork:
-    """A network of spiking neurons made from a trained rate network; see `lif.to_spiking`."""
+    """A network of spiking neurons made from a trained rate network; see `lif.to_spiking`.
+
+    It shares the weights of the model, and every run takes them as they are then.
+    """
 
     def __init__(self, model: keras.Model, dt: float, synapse: float):
         self.dt = number("dt", dt, above=0)
-        self.synapse = 0.0 if synapse == 0 else number("synapse", synapse, above=0)
+        self.synapse = number("synapse", synapse, at_least=0)
         self.model, self.walk = model, Walk(model, SoftNeuron)
         if not self.walk.neurons:
             raise refuse("model", "one with a SoftNeuron layer such as SoftLIF", model)

@@ -339,3 +339,10 @@ def test_a_seed_may_be_a_number_of_numpy():
     assert ours.get_config() | {"name": ""} == theirs.get_config() | {"name": ""}
     soft = [lif.SoftLIF(noise="gaussian", seed=seed)(2 * x, training=True) for seed in (3, np.int64(3))]
     assert np.array_equal(*map(ops.convert_to_numpy, soft))
+
+
+@pytest.mark.parametrize("seed", ["a", 0.5, True])
+def test_a_seed_that_is_no_integer_is_named(seed):
+    """If this fails, the error is one of Keras', about a generator that the user did not make."""
+    with pytest.raises(ValueError, match=f"`seed` must be an integer or None.*{seed!r}"):
+        PoissonEncoder(steps=3, seed=seed)

@@ -184,6 +184,7 @@ def test_noise_acts_in_training_only_and_repeats_with_its_seed():
         ({"amplitude": float("nan")}, "amplitude.*finite.*nan"),
         ({"gain": "big"}, "gain.*finite.*'big'"),
         ({"noise": "pink"}, "noise.*'gaussian'.*'pink'"),
+        ({"seed": 0.5}, "seed.*integer or None.*0.5"),
         ({"noise": "alpha_rc", "noise_synapse": 0.05}, "noise_synapse.*differ.*0.05"),
     ],
 )
@@ -441,9 +442,11 @@ def test_the_model_is_left_as_it_was(tmp_path):
     ("call", "message"),
     [
         (lambda m: lif.to_spiking(m, dt=0), "dt.*> 0.*0"),
-        (lambda m: lif.to_spiking(m, synapse=-1.0), "synapse.*> 0.*-1.0"),
+        (lambda m: lif.to_spiking(m, synapse=-1.0), "synapse.*>= 0.*-1.0"),
         (lambda m: lif.to_spiking(keras.Sequential([layers.Input((2,)), layers.Dense(2)])), "SoftLIF"),
-        (lambda m: lif.to_spiking(m).run(IMAGES, 0.0), "seconds.*0.0"),
+        (lambda m: lif.to_spiking(m).run(IMAGES, 0.0), "seconds.*> 0.*0.0"),
+        (lambda m: lif.to_spiking(m).run(IMAGES, 1e-9), "seconds.*at least one step of dt=0.001.*1e-09"),
+        (lambda m: lif.to_spiking(m).run(IMAGES, "1"), "seconds.*'1'"),
     ],
 )
 def test_bad_arguments_of_the_conversion_are_named(call, message):
@@ -491,3 +494,9 @@ def test_masks_pass_through():
     x = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
     padded = np.pad(x, [(0, 0), (0, 3), (0, 0)])
     np.testing.assert_allclose(model.predict(padded, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
+
+
+def test_neurons_that_adapt_show_the_arguments_of_those_that_do_not():
+    """If this fails, an editor shows no `tau`, or the two kinds have other defaults."""
+    plain, adaptive = (inspect.signature(kind).parameters for kind in (lif.SoftLIF, lif.SoftAdaptiveLIF))
+    assert {name: adaptive[name].default for name in plain} == {name: plain[name].default for name in plain}
