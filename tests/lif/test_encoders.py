@@ -346,3 +346,5 @@ def test_a_seed_that_is_no_integer_is_named(seed):
     """If this fails, the error is one of Keras', about a generator that the user did not make."""
     with pytest.raises(ValueError, match=f"`seed` must be an integer or None.*{seed!r}"):
         PoissonEncoder(steps=3, seed=seed)
+    with pytest.raises(ValueError, match=f"`seed` must be an integer or None.*{seed!r}"):
+        lif.SoftLIF(seed=seed)
