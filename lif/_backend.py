@@ -1,6 +1,6 @@
 """What Keras has no portable name for: a scan over the time axis, and a custom gradient.
 
-Frameworks are imported here and in `lif.kernels`, and nowhere else.
+Frameworks are imported here and in `lif._kernels`, and nowhere else.
 
 `scan` is never differentiated: the functions of `lif.dynamics` supply their own backward pass, itself a scan. It may
 therefore read `x[:, t]` inside the loop, which under automatic differentiation would cost time quadratic in the
@@ -8,15 +8,15 @@ number of steps.
 """
 
 import functools
+import importlib.util
 import math
 import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 Tensor: TypeAlias = Any  # a tensor of whichever backend Keras runs on
 
@@ -26,33 +26,38 @@ BACKEND = keras.backend.backend()
 # TensorFlow's graphs, to compile takes longer than it saves.
 JIT_COMPILE = BACKEND == "jax"
 
+# Huge numbers are cut: then their products and sums are finite, and inf - inf, which is NaN, cannot arise.
+LARGEST = 1e30  # of a term of many
+LARGEST_GRADIENT = 1e38  # through an attached reset
+LARGEST_POTENTIAL = 3e38  # of float32
+
 
 def scan(
     step: Callable,
-    carry: tuple[Tensor, ...],
-    sequences: tuple[Tensor, ...],
-    collected: tuple[Tensor, ...] = (),
+    carry: Any,
+    sequences: tuple[Tensor | None, ...],
+    collected: tuple[Tensor | None, ...] = (),
     reverse: bool = False,
-    at_once: int = 4,
-) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    unroll: int = 4,
+) -> tuple[Any, tuple[Tensor | None, ...]]:
     """Run `carry, outputs = step(carry, inputs)` over time.
 
     Args:
-        step: Function of the carry (a tuple of tensors) and a tuple of slices, one for each sequence, each of shape
-            `(batch, ...)`. Returns the next carry and a tuple of tensors to collect.
-        carry: Tuple of tensors, the state before the first step.
-        sequences: Tuple of tensors of shape `(batch, time, ...)`.
+        step: Function of the carry and a tuple of slices of shape `(batch, ...)`, one for each sequence; where that is
+            `None`, so is the slice. Returns the next carry and a tuple of tensors to collect, or `None`.
+        carry: Tensors and `None` in tuples, the state before the first step.
+        sequences: Tuple of tensors of shape `(batch, time, ...)`, the first of them not `None`.
         collected: Tuple of tensors as an earlier scan left them; their slices follow those of `sequences`.
         reverse: Walk from the last step to the first; outputs keep their place in time.
-        at_once: Steps in a turn of TensorFlow's loop, where their number can be divided so: there a turn costs as much
-            as some operations. The other loops gain nothing by it.
+        unroll: Steps per iteration of TensorFlow's loop, which costs as much as some operations, if it divides their
+            number, or else a common divisor of both. The other loops gain nothing by it.
 
     Returns:
         The last carry, and the tuple of collected outputs. With TensorFlow their shape is `(time, batch, ...)`, since a
         loop can only put slices one after the other; else it is `(batch, time, ...)`. `batch_first` makes it the latter
         always. What only another scan reads need not be turned.
     """
-    return _SCANS[BACKEND](step, carry, sequences, collected, reverse, at_once)
+    return _SCANS[BACKEND](step, carry, sequences, collected, reverse, unroll)
 
 
 def batch_first(y: Tensor) -> Tensor:
@@ -60,10 +65,18 @@ def batch_first(y: Tensor) -> Tensor:
     return ops.swapaxes(y, 0, 1) if BACKEND == "tensorflow" else y
 
 
-def gate(y: Tensor, z: Tensor) -> Tensor:
+def as_state(x: Tensor) -> Tensor:
+    """Half precision becomes float32; a float16 current that overflowed to infinity becomes finite again."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if dtype == "float16":
+        return ops.clip(ops.cast(x, "float32"), -65504.0, 65504.0)
+    return ops.cast(x, "float32") if dtype == "bfloat16" else x
+
+
+def where_positive(y: Tensor, z: Tensor) -> Tensor:
     """`y` where `z > 0`, else 0, for a finite `y`; what is not a number stays so.
 
-    It is the derivative of a ReLU, for which each framework has one fast operation; a comparison and a choice are two
+    It is the gradient of a ReLU, for which each framework has one fast operation; a comparison and a choice are two
     slow ones.
     """
     if BACKEND == "tensorflow" and not exported_to():
@@ -144,17 +157,18 @@ def _is_tracing():
     return BACKEND == "jax"
 
 
-def _tensorflow_scan(step, carry, sequences, collected, reverse, at_once):
+def _tensorflow_scan(step, carry, sequences, collected, reverse, unroll):
     import tensorflow as tf
 
     static_steps = sequences[0].shape[1]
     steps = tf.shape(sequences[0])[1] if static_steps is None else static_steps
 
     def inputs(t):
-        return *(x[:, t] for x in sequences), *(y[t] for y in collected)
+        of_sequences = (None if x is None else x[:, t] for x in sequences)
+        return *of_sequences, *(None if y is None else y[t] for y in collected)
 
     # Shapes and dtypes of the outputs, from a step that is traced but, being unused, never runs in a graph.
-    sample = step(carry, inputs(0))[1]
+    sample, pack_outputs = _flatten(step(carry, inputs(0))[1])
     if exported_to() == "LiteRT":
         arrays, put = _tensors_for_litert(steps, sample)
     else:
@@ -164,20 +178,22 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse, at_once):
             return array.write(t, y)
 
     # A turn of several steps is faster here, but the converter to ONNX follows loops of one step only.
-    at_once = 1 if exported_to() else math.gcd(static_steps or 1, at_once)
+    unroll = 1 if exported_to() else math.gcd(static_steps or 1, unroll)
+    carry, pack = _flatten(carry)
 
     def body(i, carry, arrays):
-        for t in (steps - 1 - i - k if reverse else i + k for k in range(at_once)):
+        carry = pack(carry)
+        for t in (steps - 1 - i - k if reverse else i + k for k in range(unroll)):
             carry, outputs = step(carry, inputs(t))
-            arrays = tuple(put(a, t, y) for a, y in zip(arrays, outputs, strict=True))
-        return i + at_once, carry, arrays
+            arrays = tuple(put(a, t, y) for a, y in zip(arrays, _flatten(outputs)[0], strict=True))
+        return i + unroll, _flatten(carry)[0], arrays
 
     # Each step waits for the one before: to prepare several at once costs time and gains none.
     _, carry, arrays = tf.while_loop(lambda i, *_: i < steps, body, (0, carry, arrays), parallel_iterations=1)
     stacked = tuple(a.stack() if isinstance(a, tf.TensorArray) else a for a in arrays)
     for out, y in zip(stacked, sample, strict=True):
         out.set_shape((static_steps, *y.shape))
-    return carry, stacked
+    return pack(carry), pack_outputs(stacked)
 
 
 def _tensors_for_litert(steps, sample):
@@ -199,36 +215,42 @@ def _tensors_for_litert(steps, sample):
 
 def _jax_scan(step, carry, sequences, collected, reverse, _):
     from jax import eval_shape, lax, numpy
+    from jax import tree as jax_tree  # for which None is no leaf
 
     steps = sequences[0].shape[1]
 
     def inputs(t):
-        return tuple(lax.dynamic_index_in_dim(x, t, axis=1, keepdims=False) for x in (*sequences, *collected))
+        def at(x):
+            return lax.dynamic_index_in_dim(x, t, axis=1, keepdims=False)
+
+        return jax_tree.map(at, (*sequences, *collected))
 
     def body(i, state):
         carry, outputs = state
         t = steps - 1 - i if reverse else i
-        carry, made = step(carry, inputs(t))
-        put = lax.dynamic_update_index_in_dim
-        return carry, tuple(put(out, y, t, axis=1) for out, y in zip(outputs, made, strict=True))
+        carry, slices = step(carry, inputs(t))
+        put = functools.partial(lax.dynamic_update_index_in_dim, index=t, axis=1)
+        return carry, jax_tree.map(put, outputs, slices)
 
     # Written in place, batch first: turning whole sequences round, as `lax.scan` needs it, takes longer than the rule.
     sample = eval_shape(lambda carry: step(carry, inputs(0))[1], carry)
-    outputs = tuple(numpy.zeros((y.shape[0], steps, *y.shape[1:]), y.dtype) for y in sample)
+    outputs = jax_tree.map(lambda y: numpy.zeros((y.shape[0], steps, *y.shape[1:]), y.dtype), sample)
     return lax.fori_loop(0, steps, body, (carry, outputs))
 
 
 def _python_scan(step, carry, sequences, collected, reverse, _):
-    steps = range(sequences[0].shape[1])
+    steps, sequences, outputs = range(sequences[0].shape[1]), (*sequences, *collected), None
     if exported_to():
         return _unrolled(step, carry, sequences, steps)
-    outputs = ()
     for t in reversed(steps) if reverse else steps:
-        carry, made = step(carry, tuple(x[:, t] for x in (*sequences, *collected)))
+        carry, slices = step(carry, tuple(None if x is None else x[:, t] for x in sequences))
         # Written in place: to gather the steps and stack them at the end would take the memory twice.
-        outputs = outputs or tuple(ops.empty((y.shape[0], len(steps), *y.shape[1:]), y.dtype) for y in made)
-        for out, y in zip(outputs, made, strict=True):
-            out[:, t] = y
+        outputs = outputs or tuple(
+            None if y is None else ops.empty((y.shape[0], len(steps), *y.shape[1:]), y.dtype) for y in slices
+        )
+        for out, y in zip(outputs, slices, strict=True):
+            if y is not None:
+                out[:, t] = y
     return carry, outputs
 
 
@@ -242,13 +264,13 @@ def _unrolled(step, carry, sequences, steps):
         )
     collected = []
     for t in steps:
-        carry, made = step(carry, tuple(x[:, t] for x in sequences))
-        collected.append(made)
-    return carry, tuple(ops.stack(outputs, axis=1) for outputs in zip(*collected, strict=True))
+        carry, slices = step(carry, tuple(None if x is None else x[:, t] for x in sequences))
+        collected.append(slices)
+    collected = zip(*collected, strict=True)
+    return carry, tuple(None if y[0] is None else ops.stack(y, axis=1) for y in collected)
 
 
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _python_scan, "numpy": _python_scan}
-
 
 if BACKEND not in _SCANS:
     raise ImportError(
@@ -274,15 +296,11 @@ def is_concrete(x: Tensor) -> bool:
     return True
 
 
-def kernels_for(x: Tensor) -> ModuleType | None:
-    """`lif.kernels`, where PyTorch has `x` on a graphics processor, in float32 at most, and Triton is installed."""
+def has_kernels(x: Tensor) -> bool:
+    """Whether `lif._kernels` can run: PyTorch has `x` on a graphics processor, in float32 at most, and Triton is there."""
     if BACKEND != "torch" or not x.is_cuda or x.element_size() > 4:
-        return None
-    try:
-        from . import kernels
-    except ImportError:
-        return None
-    return kernels
+        return False
+    return importlib.util.find_spec("triton") is not None
 
 
 def compiled_once(*constants: str) -> Callable[[Callable], Callable]:
@@ -302,42 +320,70 @@ def compiled_once(*constants: str) -> Callable[[Callable], Callable]:
     return decorate
 
 
-def custom_gradient(function: Callable, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """Call `function(*tensors)`, which returns `(outputs, backward)`, so that `backward` is its gradient.
+def custom_gradient(function: Callable, **arguments: Any) -> Any:
+    """Call `function(**arguments)`, which returns `(outputs, backward)`, so that `backward` is its gradient.
 
     Args:
-        function: Takes tensors, returns a tuple of output tensors and a function `backward(*output_gradients)` that
-            returns a tuple with one gradient for each of `tensors`.
-        *tensors: The tensors to differentiate with respect to.
+        function: Returns a tuple of tensors, or of tuples of them, and a function `backward(*output_gradients)` that
+            returns a dictionary of gradients by the names of the arguments. What is missing or `None` there is zero.
+        **arguments: Tensors and `None`, also in tuples and lists. All tensors that `function` needs: JAX cannot
+            differentiate one that refers to traced tensors outside. Those of integers and truth values have no
+            gradient.
 
     Returns:
-        The tuple of outputs.
+        The outputs.
     """
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
+    if BACKEND == "numpy" or (BACKEND == "torch" and exported_to()):  # a file has no backward pass
+        return function(**arguments)[0]
+    tensors, pack = _flatten(tuple(arguments.values()))
+    packs = []  # that of the outputs, which are known once the function is called
 
-        # A variable read inside the function would count as a hidden input.
-        return tf.custom_gradient(function)(*[tf.convert_to_tensor(x) for x in tensors])
-    if BACKEND == "jax":
-        import jax
+    def flat(*tensors):
+        outputs, backward = function(**dict(zip(arguments, pack(tensors), strict=True)))
+        outputs, pack_outputs = _flatten(outputs)
+        packs.append(pack_outputs)
 
-        def with_tuple_cotangent(*tensors):
-            outputs, backward = function(*tensors)
-            nothing = [None if _is_floating(x) else np.zeros(x.shape, jax.dtypes.float0) for x in tensors]
+        def flat_backward(*gradients):
+            found = backward(*pack_outputs(gradients))
+            leaves = []
+            for name, argument in arguments.items():
+                places, gradient = tree.flatten(argument), found.get(name)
+                gradient = [None] * len(places) if gradient is None else tree.flatten(gradient)
+                leaves += [g for y, g in zip(places, gradient, strict=True) if y is not None]
+            return tuple(leaves)
 
-            def with_nothing_for_integers(gradients):
-                found = zip(backward(*gradients), nothing, strict=True)
-                return tuple(g if none is None else none for g, none in found)
+        return outputs, flat_backward
 
-            return outputs, with_nothing_for_integers
-
-        return jax.custom_gradient(with_tuple_cotangent)(*tensors)
-    if BACKEND == "torch" and not exported_to():  # a file has no backward pass
-        return _torch_custom_gradient(function, *tensors)
-    return function(*tensors)[0]
+    outputs = _CUSTOM_GRADIENTS[BACKEND](flat, tensors)
+    return packs[0](outputs)
 
 
-def _torch_custom_gradient(function, *tensors):
+def _tensorflow_custom_gradient(function, tensors):
+    import tensorflow as tf
+
+    # A variable read inside the function would count as a hidden input.
+    return tf.custom_gradient(function)(*[tf.convert_to_tensor(x) for x in tensors])
+
+
+def _jax_custom_gradient(function, tensors):
+    import jax
+
+    def with_zeros(*tensors):
+        outputs, backward = function(*tensors)
+
+        def zeros(x):
+            return ops.zeros_like(x) if _is_floating(x) else np.zeros(x.shape, jax.dtypes.float0)
+
+        def gradients(cotangents):
+            found = zip(tensors, backward(*cotangents), strict=True)
+            return tuple(g if g is not None and _is_floating(x) else zeros(x) for x, g in found)
+
+        return outputs, gradients
+
+    return jax.custom_gradient(with_zeros)(*tensors)
+
+
+def _torch_custom_gradient(function, tensors):
     import torch
 
     class Custom(torch.autograd.Function):
@@ -358,32 +404,42 @@ def _torch_custom_gradient(function, *tensors):
     return Custom.apply(*tensors)
 
 
-def _is_floating(x):
-    return "float" in keras.backend.standardize_dtype(x.dtype)
+_CUSTOM_GRADIENTS = {
+    "tensorflow": _tensorflow_custom_gradient,
+    "jax": _jax_custom_gradient,
+    "torch": _torch_custom_gradient,
+}
 
 
-def with_pullback(function: Callable, *tensors: Tensor) -> tuple[tuple[Tensor, ...], Callable]:
-    """Outputs of `function(*tensors)`, and the function that takes their gradients back to those of `tensors`.
+def with_pullback(function: Callable, **arguments: Any) -> tuple[Any, Callable]:
+    """Outputs of `function(**arguments)`, and the function that takes their gradients back to those of the arguments.
 
     Args:
-        function: Takes tensors, returns a tuple of tensors; differentiated by the backend.
-        *tensors: Tensors. Those of integers, as quantised weights are, have a gradient of zeros.
+        function: Returns tensors in tuples; differentiated by the backend.
+        **arguments: Tensors and `None`, also in tuples and lists. Tensors of integers, as quantised weights are, have a
+            gradient of zeros.
 
     Returns:
-        `(outputs, pullback)`; `pullback(*output_gradients)` is a tuple with one gradient for each of `tensors`.
+        `(outputs, pullback)`; `pullback(output_gradients)` is a dictionary of gradients by the names of the arguments.
     """
+    tensors, pack = _flatten(tuple(arguments.values()))
+    packs = []
 
-    def of_floating(*floating):
+    def flat(*floating):
         floating = iter(floating)
-        return function(*(next(floating) if _is_floating(x) else x for x in tensors))
+        given = pack(next(floating) if _is_floating(x) else x for x in tensors)
+        outputs, pack_outputs = _flatten(function(**dict(zip(arguments, given, strict=True))))
+        packs.append(pack_outputs)
+        return outputs
 
-    outputs, pullback = _pullback_of_floating(of_floating, *filter(_is_floating, tensors))
+    outputs, flat_pullback = _pullback_of_floating(flat, *filter(_is_floating, tensors))
 
-    def with_zeros(*gradients):
-        found = iter(pullback(*gradients))
-        return tuple(next(found) if _is_floating(x) else ops.zeros_like(x) for x in tensors)
+    def pullback(gradients):
+        found = iter(flat_pullback(*_flatten(gradients)[0]))
+        found = pack(next(found) if _is_floating(x) else ops.zeros_like(x) for x in tensors)
+        return dict(zip(arguments, found, strict=True))
 
-    return outputs, with_zeros
+    return packs[0](outputs), pullback
 
 
 def _pullback_of_floating(function, *tensors):
@@ -393,12 +449,12 @@ def _pullback_of_floating(function, *tensors):
         with tf.GradientTape() as tape:
             tape.watch(tensors)
             outputs = function(*tensors)
-        return outputs, lambda *gradients: tuple(tape.gradient(outputs, tensors, gradients, "zero"))
+        return outputs, lambda *gradients: tape.gradient(outputs, tensors, gradients, "zero")
     if BACKEND == "jax":
         import jax
 
         outputs, pullback = jax.vjp(function, *tensors)
-        return outputs, lambda *gradients: pullback(tuple(gradients))
+        return outputs, lambda *gradients: pullback(gradients)
     import torch
 
     with torch.enable_grad():
@@ -407,3 +463,18 @@ def _pullback_of_floating(function, *tensors):
     return outputs, lambda *gradients: torch.autograd.grad(
         outputs, tensors, gradients, materialize_grads=True
     )
+
+
+def _is_floating(x):
+    return "float" in keras.backend.standardize_dtype(x.dtype)
+
+
+def _flatten(structure):
+    """The tensors in nested tuples and lists, and the function that puts others in their places; `None` stays."""
+    leaves = tree.flatten(structure)
+
+    def pack(tensors):
+        tensors = iter(tensors)
+        return tree.pack_sequence_as(structure, [None if y is None else next(tensors) for y in leaves])
+
+    return tuple(y for y in leaves if y is not None), pack

@@ -1,4 +1,4 @@
-r"""The two loops of `lif.dynamics.lif` as one kernel each, for PyTorch on a graphics processor.
+r"""The two loops of `lif.dynamics.simulate_lif` as one kernel each, for PyTorch on a graphics processor.
 
 A loop in Python starts some ten operations in every step, each of which moves the state through memory; on a graphics
 processor starting them takes far longer than the arithmetic. Here a thread takes a few neurons through the whole
@@ -18,12 +18,13 @@ import torch
 import triton
 import triton.language as tl
 
-from . import dynamics
+from . import _backend
+from ._backend import LARGEST_POTENTIAL, as_state
 
 BLOCK = 128  # neurons of a program: a warp of 32 threads takes 32 of them at once
 ALL = tl.constexpr(tl.PropagateNan.ALL)
-LARGEST = tl.constexpr(dynamics.LARGEST)
-LARGEST_GRADIENT = tl.constexpr(dynamics.LARGEST_GRADIENT)
+LARGEST = tl.constexpr(_backend.LARGEST)
+LARGEST_GRADIENT = tl.constexpr(_backend.LARGEST_GRADIENT)
 
 
 @triton.jit
@@ -32,7 +33,7 @@ def _clip(y, low, high):
 
 
 @triton.jit
-def _gate(y, z):
+def _where_positive(y, z):
     return tl.where(z <= 0.0, 0.0, y)
 
 
@@ -47,113 +48,115 @@ def _after_reset(v, spiked, threshold, RESET: tl.constexpr):
 
 @triton.jit
 def _neurons(size, steps, units, BLOCK: tl.constexpr):
-    """The neurons of this program, those that there are, and where the first step of each stands."""
+    """Indices of this program's neurons, which of them are valid, and the offset of the first step of each."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     return i, i < size, (i // units).to(tl.int64) * steps * units + i % units
 
 
 @triton.jit
 def _forward(
-    size, steps, units, x, decay, mask, start, count_start, potential, is_open, end, count_end,
+    size, steps, units, x, decay, mask, start, wait_start, potential, is_open, end, wait_end,
     threshold, lowest, highest, refractory,
     RESET: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """`count_start`: the closed steps to come; `None` where no step is ever closed. `mask`: `None` for none."""
-    i, there, at = _neurons(size, steps, units, BLOCK)
-    d, v = tl.load(decay + i % units, there), tl.load(start + i, there)
-    if count_start is not None:
-        count = tl.load(count_start + i, there)
+    """`wait_start`: the closed steps to come; `None` where no step is ever closed. `mask`: `None` for none."""
+    i, valid, at = _neurons(size, steps, units, BLOCK)
+    d, v = tl.load(decay + i % units, valid), tl.load(start + i, valid)
+    if wait_start is not None:
+        wait = tl.load(wait_start + i, valid)
     for t in range(steps):
-        p = _clip(d * v + tl.load(x + at, there), lowest, highest)
-        spiked = p >= threshold
-        if count_start is not None:
-            now = count < 0.5
-            waited = tl.maximum(count - 1.0, 0.0)
+        u = _clip(d * v + tl.load(x + at, valid), lowest, highest)
+        spiked = u >= threshold
+        if wait_start is not None:
+            now = wait < 0.5
+            next_wait = tl.maximum(wait - 1.0, 0.0)
             if mask is not None:
-                awake = tl.load(mask + (i // units).to(tl.int64) * steps + t, there)
-                now, waited = now & awake, tl.where(awake, waited, count)
-            p = tl.where(now, p, v)
+                awake = tl.load(mask + (i // units).to(tl.int64) * steps + t, valid)
+                now, next_wait = now & awake, tl.where(awake, next_wait, wait)
+            u = tl.where(now, u, v)
             spiked = now & spiked
-            count = waited + tl.where(spiked, refractory, 0.0)
-            tl.store(is_open + at, now, there)
-        tl.store(potential + at, p, there)
-        v = _after_reset(p, spiked, threshold, RESET)
+            wait = next_wait + tl.where(spiked, refractory, 0.0)
+            tl.store(is_open + at, now, valid)
+        tl.store(potential + at, u, valid)
+        v = _after_reset(u, spiked, threshold, RESET)
         at += units
-    tl.store(end + i, v, there)
-    if count_start is not None:
-        tl.store(count_end + i, count, there)
+    tl.store(end + i, v, valid)
+    if wait_start is not None:
+        tl.store(wait_end + i, wait, valid)
 
 
 @triton.jit
 def _backward(
-    size, steps, units, e, e_potential, slope, potential, is_open, decay, start, through_end,
-    x_gradient, leak_sum, through_start, threshold, floor,
+    size, steps, units, e, e_potential, slope_at, potential, is_open, decay, start, d_end,
+    x_gradient, leak_sum, d_start, threshold, floor,
     RESET: tl.constexpr, DETACHED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """`None` stands for what there is not: `e_potential`, `is_open`, `floor`, `leak_sum`."""
-    i, there, first = _neurons(size, steps, units, BLOCK)
+    i, valid, first = _neurons(size, steps, units, BLOCK)
     at = first + (steps - 1) * units
-    d, through = tl.load(decay + i % units, there), tl.load(through_end + i, there)
-    m, total = tl.zeros_like(through), tl.zeros_like(through)
+    d, d_after = tl.load(decay + i % units, valid), tl.load(d_end + i, valid)
+    m, total = tl.zeros_like(d_after), tl.zeros_like(d_after)
     for _ in range(steps):
-        v, rise = tl.load(potential + at, there), tl.load(slope + at, there)
+        v, slope = tl.load(potential + at, valid), tl.load(slope_at + at, valid)
         spiked = v >= threshold
         if is_open is not None:
-            now = tl.load(is_open + at, there)
-            rise, spiked = tl.where(now, rise, 0.0), now & spiked
+            now = tl.load(is_open + at, valid)
+            slope, spiked = tl.where(now, slope, 0.0), now & spiked
         if leak_sum is not None:
             total -= _clip(m * _after_reset(v, spiked, threshold, RESET), -LARGEST, LARGEST)
-        kept = _gate(through, threshold - v) if RESET == "zero" else through
-        g = tl.load(e + at, there) * rise + kept
+        kept = _where_positive(d_after, threshold - v) if RESET == "zero" else d_after
+        g = tl.load(e + at, valid) * slope + kept
         if e_potential is not None:
-            g += tl.load(e_potential + at, there)
+            g += tl.load(e_potential + at, valid)
         if RESET != "none" and not DETACHED:
-            lost = through * (v if RESET == "zero" else threshold) * rise
+            lost = d_after * (v if RESET == "zero" else threshold) * slope
             g = _clip(g - lost, -LARGEST_GRADIENT, LARGEST_GRADIENT)
-        m = _gate(g, v - floor) if floor is not None else g
+        m = _where_positive(g, v - floor) if floor is not None else g
         if is_open is not None:
             m = tl.where(now, m, 0.0)
-            through = tl.where(now, d * m, g)
+            d_after = tl.where(now, d * m, g)
         else:
-            through = d * m
-        tl.store(x_gradient + at, m, there)
+            d_after = d * m
+        tl.store(x_gradient + at, m, valid)
         at -= units
-    tl.store(through_start + i, through, there)
+    tl.store(d_start + i, d_after, valid)
     if leak_sum is not None:
-        total -= _clip(m * tl.load(start + i, there), -LARGEST, LARGEST)
-        tl.store(leak_sum + i, total, there)
+        total -= _clip(m * tl.load(start + i, valid), -LARGEST, LARGEST)
+        tl.store(leak_sum + i, total, valid)
 
 
-def simulate(x, leak, kernel, rule, mask, state):
+def forward_pass(x, leak, kernel, rule, mask, state):
     """As `lif.dynamics` does it."""
-    x = dynamics.as_state(x).contiguous()
-    start, count = (*(y.contiguous() for y in state), None)[:2]
+    x, start, wait, mask = map(_contiguous, (as_state(x), state.potential, state.wait, mask))
     potential, end = torch.empty_like(x), torch.empty_like(start)
-    is_open = None if count is None else torch.empty_like(x, dtype=torch.bool)
-    count_end = None if count is None else torch.empty_like(count)
-    mask = None if mask is None else mask.contiguous()
-    lowest = -dynamics.LARGEST_POTENTIAL if rule.floor is None else float(rule.floor)
-    constants = float(rule.threshold), lowest, dynamics.LARGEST_POTENTIAL, float(rule.refractory)
-    tensors = x, _decay(leak, start), mask, start, count, potential, is_open, end, count_end
+    is_open = None if wait is None else torch.empty_like(x, dtype=torch.bool)
+    wait_end = None if wait is None else torch.empty_like(wait)
+    lowest = -LARGEST_POTENTIAL if rule.floor is None else float(rule.floor)
+    constants = float(rule.threshold), lowest, LARGEST_POTENTIAL, float(rule.refractory)
+    tensors = x, _decay(leak, start), mask, start, wait, potential, is_open, end, wait_end
     _launch(_forward, x.shape, *tensors, *constants, RESET=rule.reset)
-    return potential, is_open, (end,) if count is None else (end, count_end)
+    return potential, is_open, state._replace(potential=end, wait=wait_end)
 
 
-def backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradient, start, after_gradient):
+def backward_pass(e, e_potential, e_after, potential, is_open, leak, kernel, rule, leak_gradient, start):
     """As `lif.dynamics` does it; the surrogate derivative, any function, is taken of all steps at once."""
-    e, e_potential = (*(dynamics.as_state(y).contiguous() for y in gradients), None)[:2]
+    e, e_potential = (None if y is None else as_state(y).contiguous() for y in (e, e_potential))
     slope = rule.surrogate(potential - rule.threshold).contiguous()
-    before = start[0].contiguous()
+    before = start.potential.contiguous()
     zeros = torch.zeros_like(before)
-    through_end = after_gradient[0].contiguous() if after_gradient else zeros
-    x_gradient, through_start = torch.empty_like(potential), torch.empty_like(zeros)
+    d_end = e_after.potential.contiguous() if e_after else zeros
+    x_gradient, d_start = torch.empty_like(potential), torch.empty_like(zeros)
     leak_sum = torch.empty_like(zeros) if leak_gradient else None
-    tensors = e, e_potential, slope, potential, is_open, _decay(leak, before), before, through_end
-    made = x_gradient, leak_sum, through_start
+    tensors = e, e_potential, slope, potential, is_open, _decay(leak, before), before, d_end
+    outputs = x_gradient, leak_sum, d_start
     floor = None if rule.floor is None else float(rule.floor)
     options = {"RESET": rule.reset, "DETACHED": rule.detach_reset}
-    _launch(_backward, potential.shape, *tensors, *made, float(rule.threshold), floor, **options)
-    return x_gradient, leak_sum if leak_gradient else zeros, (through_start, zeros)
+    _launch(_backward, potential.shape, *tensors, *outputs, float(rule.threshold), floor, **options)
+    return x_gradient, leak_sum if leak_gradient else zeros, start._replace(potential=d_start, wait=None)
+
+
+def _contiguous(y):
+    return None if y is None else y.contiguous()
 
 
 def _decay(leak, state):
@@ -170,14 +173,16 @@ def _launch(kernel, shape, first, *others, **constants):
 
 
 @functools.cache
-def trusted(device, rule, masked, leak_gradient):
-    """Whether the kernels agree with the reference on this device; what each says of a short sequence is compared."""
+def trusted(reference, device, rule, masked, leak_gradient):
+    """Whether the kernels agree with the reference on this device; what each says of a short sequence is compared.
+
+    `reference` is `(at_rest, forward_pass, backward_pass)` of `lif.dynamics`.
+    """
+    at_rest, *passes = reference
     try:
-        reference = _short_run(
-            dynamics._simulate, dynamics._backpropagate, device, rule, masked, leak_gradient
-        )
-        found = _short_run(simulate, backpropagate, device, rule, masked, leak_gradient)
-        torch.testing.assert_close(found, reference)
+        expected = short_run(at_rest, *passes, device, rule, masked, leak_gradient)
+        found = short_run(at_rest, forward_pass, backward_pass, device, rule, masked, leak_gradient)
+        torch.testing.assert_close(found, expected)
     except Exception as error:  # whatever a compiler or a driver raises
         warnings.warn(
             f"The kernels of lif cannot be used on {device}, so its loops over time run step by step, which is slower. "
@@ -189,7 +194,8 @@ def trusted(device, rule, masked, leak_gradient):
     return True
 
 
-def _short_run(simulate, backpropagate, device, rule, masked, leak_gradient):
+def short_run(at_rest, forward_pass, backward_pass, device, rule, masked, leak_gradient):
+    """Potential, open steps, the state at the end and the gradients of a few random neurons."""
     generator = torch.Generator("cpu").manual_seed(0)
 
     def random(*shape):
@@ -197,8 +203,13 @@ def _short_run(simulate, backpropagate, device, rule, masked, leak_gradient):
 
     scale = rule.threshold if math.isfinite(rule.threshold) else 1.0
     x, leak, mask = scale * (2.0 * random(3, 9, 50) - 0.5), 0.5 * random(50), random(3, 9) > 0.2
-    start = scale * random(3, 50), *[torch.floor(2.0 * random(3, 50))] * (masked or rule.refractory > 0)
-    potential, is_open, after = simulate(x, leak, (), rule, mask if masked else None, start)
-    gradients, later = (random(3, 9, 50), random(3, 9, 50)), (random(3, 50), random(3, 50))
-    gradients = backpropagate(gradients, potential, is_open, leak, (), rule, leak_gradient, start, later)
-    return potential, is_open, after, gradients
+    start = at_rest(scale * random(3, 50), False, rule.refractory, masked)
+    if start.wait is not None:
+        start = start._replace(wait=torch.floor(2.0 * random(3, 50)))
+    potential, is_open, after = forward_pass(x, leak, None, rule, mask if masked else None, start)
+    e, e_potential = random(3, 9, 50), random(3, 9, 50)
+    e_after = at_rest(random(3, 50), False, rule.refractory, masked)
+    gradients = backward_pass(
+        e, e_potential, e_after, potential, is_open, leak, None, rule, leak_gradient, start
+    )
+    return [y for y in (potential, is_open, *after, *gradients[:2], *gradients[2]) if y is not None]

@@ -30,30 +30,42 @@ $\partial L / \partial W = \sum_t s_{t-1}^\top m_t$ is one matrix product after 
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
-from keras import backend, ops
+from keras import backend, ops, tree
 
 from ._backend import (
+    LARGEST,
+    LARGEST_GRADIENT,
+    LARGEST_POTENTIAL,
     Tensor,
+    as_state,
     batch_first,
     compiled_once,
     custom_gradient,
     exported_to,
-    gate,
-    kernels_for,
+    has_kernels,
     scan,
+    where_positive,
     with_pullback,
 )
 
 RESETS = ("zero", "subtract", "none")
 
-# Huge numbers are cut: then their products and sums are finite, and inf - inf, which is NaN, cannot arise.
-LARGEST = 1e30  # of a term of many
-LARGEST_GRADIENT = 1e38  # through an attached reset
-LARGEST_POTENTIAL = 3e38  # of float32
 
-State = tuple[Tensor, ...]
+class State(NamedTuple):
+    """What LIF neurons keep from one step to the next: tensors of shape `(batch, *units)`.
+
+    Attributes:
+        potential: The potential after the reset.
+        spikes: The spikes of the step before, 0 or 1, which recurrent connections carry; `None` without them.
+        wait: Closed steps still to come; `None` where no step is ever closed.
+    """
+
+    potential: Tensor
+    spikes: Tensor | None = None
+    wait: Tensor | None = None
 
 
 class Rule(NamedTuple):
@@ -68,7 +80,7 @@ class Rule(NamedTuple):
 
 
 @compiled_once("rule", "return_potential", "leak_gradient")
-def lif(
+def simulate_lif(
     x: Tensor,
     leak: Tensor,
     rule: Rule,
@@ -102,52 +114,39 @@ def lif(
         with a `state` also the state after the last step.
     """
     dtype = backend.standardize_dtype(x.dtype)
+    mask = None if mask is None else ops.cast(mask, "bool")
 
     # Arguments, not names from outside: JAX cannot differentiate a function that refers to traced tensors.
-    masks = () if mask is None else (ops.cast(mask, "float32"),)
-    kernels = () if recurrent_kernel is None else (ops.convert_to_tensor(recurrent_kernel),)
+    def forward(x, leak, kernel, mask, state):
+        start = state
+        if state is None:
+            zeros = ops.zeros_like(as_state(x[:, 0]))
+            start = at_rest(zeros, kernel is not None, rule.refractory, mask is not None)
+        forward_pass, backward_pass = _passes(x, rule, kernel, mask, leak_gradient)
+        potential, is_open, after = forward_pass(x, leak, kernel, rule, mask, start)
+        spikes = batch_first(_all_open(is_open, potential >= rule.threshold))
+        nan = ops.cast(_propagate_nan(x, mask, leak, kernel, start.potential if state else None), dtype)
 
-    def forward(x, leak, *more):
-        mask = more[0] > 0 if masks else None
-        kernel, before = more[len(masks) :][: len(kernels)], more[len(masks) + len(kernels) :]
-        zeros = ops.zeros_like(as_state(x[:, 0]))
-        start = before or at_rest(zeros, bool(kernel), rule.refractory, bool(masks))
-        simulate, backpropagate = _loops(x, rule, kernel, mask is not None, leak_gradient)
-        potential, is_open, after = simulate(x, leak, kernel, rule, mask, start)
-        spikes = batch_first(_and(is_open, potential >= rule.threshold))
-        poison = _poison(x, mask, leak, *kernel, *before[:1])
-        outputs = (spikes, batch_first(potential)) if return_potential else (spikes,)
-
-        def backward(*gradients):
-            e, after_gradient = gradients[: len(outputs)], gradients[len(outputs) :]
-            x_gradient, leak_gradients, start_gradient = backpropagate(
-                e, potential, is_open, leak, kernel, rule, leak_gradient, start, after_gradient
+        def backward(e, e_potential, e_after):
+            x_gradient, leak_gradients, start_gradient = backward_pass(
+                e, e_potential, e_after, potential, is_open, leak, kernel, rule, leak_gradient, start
             )
-            kernel_gradient = [
-                ops.cast(
-                    _correlate(spikes[:, :-1], x_gradient[:, 1:]) + _correlate(start[1], x_gradient[:, 0]),
-                    w.dtype,
-                )
-                for w in kernel
-            ]
-            no_gradient = [ops.zeros_like(m) for m in more[: len(masks)]]
-            return (
-                ops.cast(x_gradient, dtype),
-                _sum_to(leak_gradients, leak),
-                *no_gradient,
-                *kernel_gradient,
-                *start_gradient[: len(before)],
-            )
+            gradients = {"x": ops.cast(x_gradient, dtype), "leak": _sum_to(leak_gradients, leak)}
+            if kernel is not None:
+                later = _correlate(spikes[:, :-1], x_gradient[:, 1:])
+                first = _correlate(start.spikes, x_gradient[:, 0])
+                gradients["kernel"] = ops.cast(later + first, kernel.dtype)
+            return {**gradients, "state": None if state is None else start_gradient}
 
         return (
-            *(ops.cast(y, dtype) + ops.cast(poison, dtype) for y in outputs),
-            *(after if before else ()),
+            ops.cast(spikes, dtype) + nan,
+            ops.cast(batch_first(potential), dtype) + nan if return_potential else None,
+            None if state is None else after,
         ), backward
 
-    outputs = custom_gradient(forward, x, leak, *masks, *kernels, *(state or ()))
-    count = 1 + return_potential
-    result = tuple(outputs[:count]) if state is None else (*outputs[:count], tuple(outputs[count:]))
-    return result if len(result) > 1 else result[0]
+    outputs = custom_gradient(forward, x=x, leak=leak, kernel=recurrent_kernel, mask=mask, state=state)
+    outputs = tuple(y for y in outputs if y is not None)
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
 def leaky_integrate(
@@ -163,27 +162,27 @@ def leaky_integrate(
     It is a LIF neuron whose threshold is out of reach.
 
     Args:
-        x, leak, floor, leak_gradient, mask, state: As for `lif`.
+        x, leak, floor, leak_gradient, mask, state: As for `simulate_lif`.
 
     Returns:
         Potential, shape `(batch, time, *units)`; with a `state` also the state after the last step.
     """
     rule = Rule(surrogate=ops.zeros_like, threshold=float("inf"), reset="none", floor=floor)
     options = {"return_potential": True, "leak_gradient": leak_gradient, "mask": mask, "state": state}
-    _, potential, *after = lif(x, leak, rule, **options)
+    _, potential, *after = simulate_lif(x, leak, rule, **options)
     return (potential, *after) if after else potential
 
 
 def at_rest(zeros: Tensor, recurrent: bool, refractory: int, masked: bool) -> State:
-    """State of `lif` before the first step: the potential, the spikes of the step before, the closed steps to come.
+    """State of `simulate_lif` before the first step.
 
     Args:
         zeros: Zeros of shape `(batch, *units)`, float32 or float64.
-        recurrent: Whether there is a recurrent kernel; else the spikes are left out.
-        refractory: Number of closed steps after a spike; where it is 0 and nothing is masked, their number is left out.
+        recurrent: Whether there is a recurrent kernel.
+        refractory: Number of closed steps after a spike.
         masked: Whether there is a mask.
     """
-    return (zeros,) * (1 + recurrent + (refractory > 0 or masked))
+    return State(zeros, zeros if recurrent else None, zeros if refractory or masked else None)
 
 
 def in_blocks(
@@ -202,7 +201,7 @@ def in_blocks(
     Args:
         advance: Function of `(x, mask, state, weights)` that runs the network over some steps. Returns its output in
             each, shape `(batch, time, ...)`, and the state after them.
-        at_rest: Function of the batch size that returns the state before the first step, a tuple of tensors.
+        at_rest: Function of the batch size that returns the state before the first step: zeros in tuples.
         x: Input, shape `(batch, time, *units)`.
         weights: Tensors to differentiate with respect to, beside `x`.
         every: Number of steps of a block.
@@ -212,45 +211,35 @@ def in_blocks(
         The output of the network in each step.
     """
     if exported_to():  # a file has no backward pass
-        return advance(x, mask, tuple(at_rest(ops.shape(x)[0])), weights)[0]
-    masks = () if mask is None else (ops.cast(mask, "float32"),)
+        return advance(x, mask, at_rest(ops.shape(x)[0]), weights)[0]
 
-    def run(x, masks, state, weights):
-        y, after = advance(x, masks[0] > 0 if masks else None, state, weights)
-        return (y, *after)
-
-    def forward(x, *others):
-        masks_, weights = others[: len(masks)], others[len(masks) :]
-        state = tuple(at_rest(ops.shape(x)[0]))
-        zeros = tuple(ops.zeros_like(w) for w in weights)
+    def forward(x, mask, weights):
+        start = at_rest(ops.shape(x)[0])
 
         def block(state, inputs):
-            y, *after = run(inputs[0], inputs[1:], state, weights)
-            return tuple(after), (y, *state)
+            x, mask = inputs
+            y, after = advance(x, mask, state, weights)
+            return after, (y, *tree.flatten(state))
 
-        _, (y, *states) = _scan_blocks(block, state, (x, *masks_), every)
+        _, (y, *states) = _scan_blocks(block, start, (x, mask), every)
 
         def backward(e):
             def block(carry, inputs):
-                gradients, sums = carry
-                x, *masks_ = inputs[: 1 + len(masks)]
-                e, *state = inputs[1 + len(masks) :]
+                (state_gradient, sums), (x, mask, e, *state) = carry, inputs
+                state = tree.pack_sequence_as(start, state)
+                _, pullback = with_pullback(partial(advance, mask=mask), x=x, state=state, weights=weights)
+                gradients = pullback((e, state_gradient))
+                sums = tree.map_structure(ops.add, sums, gradients["weights"])
+                return (gradients["state"], sums), (gradients["x"],)
 
-                def outputs(x, *others):
-                    return run(x, masks_, others[: len(state)], others[len(state) :])
-
-                _, pullback = with_pullback(outputs, x, *state, *weights)
-                x_gradient, *others = pullback(e, *gradients)
-                sums = tuple(a + b for a, b in zip(sums, others[len(state) :], strict=True))
-                return (tuple(others[: len(state)]), sums), (x_gradient,)
-
-            carry = (state, zeros)  # both zero: nothing comes after the last step
-            (_, sums), (x_gradient,) = _scan_blocks(block, carry, (x, *masks_, e), every, tuple(states))
-            return (x_gradient, *(ops.zeros_like(m) for m in masks_), *sums)
+            carry = (start, tuple(ops.zeros_like(w) for w in weights))  # nothing comes after the last step
+            (_, sums), (x_gradient,) = _scan_blocks(block, carry, (x, mask, e), every, tuple(states))
+            return {"x": x_gradient, "weights": sums}
 
         return (y,), backward
 
-    return custom_gradient(forward, x, *masks, *weights)[0]
+    mask = None if mask is None else ops.cast(mask, "bool")
+    return custom_gradient(forward, x=x, mask=mask, weights=weights)[0]
 
 
 def _scan_blocks(step, carry, sequences, every, collected=()):
@@ -264,9 +253,9 @@ def _scan_blocks(step, carry, sequences, every, collected=()):
             x = ops.concatenate([x, ops.zeros((batch, missing, *units), x.dtype)], axis=1)
         return ops.reshape(x, (-1, (steps + missing) // every, every, *units))
 
-    sequences = tuple(blocks(x) for x in sequences)
+    sequences = tuple(None if x is None else blocks(x) for x in sequences)
     # One in each turn: several would be held in memory together.
-    carry, (y, *more) = scan(step, carry, sequences, collected, reverse=bool(collected), at_once=1)
+    carry, (y, *more) = scan(step, carry, sequences, collected, reverse=bool(collected), unroll=1)
     y = batch_first(y)
     return carry, (ops.reshape(y, (-1, steps + missing, *ops.shape(y)[3:]))[:, :steps], *more)
 
@@ -299,8 +288,8 @@ def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tenso
     $$
 
     The term with $G_{t+1}$ in the second bracket is the gradient through the reset; it is left out when the reset is
-    detached. As in `lif`, half-precision currents are integrated in float32. A masked step is left out: $v$ stays what
-    it was, there is no spike, and the next step follows the one before. NaN is answered by NaN, as in `lif`.
+    detached. As in `simulate_lif`, half-precision currents are integrated in float32. A masked step is left out: $v$ stays what
+    it was, there is no spike, and the next step follows the one before. NaN is answered by NaN, as in `simulate_lif`.
 
     Args:
         x: Input currents, shape `(batch, time, *units)`, in units of the threshold per step.
@@ -312,53 +301,50 @@ def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tenso
     """
     dtype = backend.standardize_dtype(x.dtype)
     decay, input_gain, reset_gain = rule.decay, rule.input_gain, rule.reset_gain
+    mask = None if mask is None else ops.cast(mask, "bool")
 
-    masks = () if mask is None else (ops.cast(mask, "float32"),)
-
-    def forward_step(carry, inputs):
-        v, (x, *is_open) = carry[0], inputs
+    def forward_step(v, inputs):
+        x, is_open = inputs
         current = ops.clip(as_state(x), -LARGEST, LARGEST)
-        after = gate(decay * v + input_gain * current, 1.0 - v) + _spikes(v) * (reset_gain * current)
-        v = _if(is_open[0] if is_open else None, after, v)
-        return (v,), (v,)
+        after = where_positive(decay * v + input_gain * current, 1.0 - v) + _spikes(v) * (
+            reset_gain * current
+        )
+        v = _select(is_open, after, v)
+        return v, (v,)
 
     def backward_step(carry, inputs):
         g_next, x_next = carry  # both of the step that follows
-        x, e, *is_open, v = inputs
-        is_open = is_open[0] if is_open else None
+        x, e, is_open, v = inputs
         current, e = ops.clip(as_state(x), -LARGEST, LARGEST), as_state(e)
         if not rule.detach_reset:
-            what_a_spike_changes = (reset_gain - input_gain) * x_next - decay * v
-            e = e + ops.clip(g_next * what_a_spike_changes, -LARGEST, LARGEST)
-        g = gate(decay * g_next, 1.0 - v) + rule.surrogate(v - 1.0) * e
+            reset_effect = (reset_gain - input_gain) * x_next - decay * v
+            e = e + ops.clip(g_next * reset_effect, -LARGEST, LARGEST)
+        g = where_positive(decay * g_next, 1.0 - v) + rule.surrogate(v - 1.0) * e
         g = ops.clip(g, -LARGEST, LARGEST)
-        return (_if(is_open, g, g_next), _if(is_open, current, x_next)), (_if(is_open, g, 0.0),)
+        return (_select(is_open, g, g_next), _select(is_open, current, x_next)), (_select(is_open, g, 0.0),)
 
-    def forward(x, *masks):
+    def forward(x, mask):
         zeros = ops.zeros_like(as_state(x[:, 0]))
-        is_open = tuple(_beside(x, mask > 0) for mask in masks)
-        _, (potential,) = scan(forward_step, (zeros,), (x, *is_open))
+        is_open = _expand_mask(x, mask)
+        _, (potential,) = scan(forward_step, zeros, (x, is_open))
         spiked = _spikes(batch_first(potential))
-        spikes = _if(is_open[0] if is_open else None, spiked, 0.0)
+        spikes = ops.cast(_select(is_open, spiked, 0.0), dtype)
 
-        def backward(spike_gradient):
-            _, (g,) = scan(
-                backward_step, (zeros, zeros), (x, spike_gradient, *is_open), (potential,), reverse=True
-            )
+        def backward(e):
+            carry = (zeros, zeros)
+            _, (g,) = scan(backward_step, carry, (x, e, is_open), (potential,), reverse=True)
             spiked_before = ops.concatenate([ops.zeros_like(spiked[:, :1]), spiked[:, :-1]], axis=1)
             x_gradient = (input_gain + (reset_gain - input_gain) * spiked_before) * batch_first(g)
-            return (ops.cast(x_gradient, dtype), *(ops.zeros_like(mask) for mask in masks))
+            return {"x": ops.cast(x_gradient, dtype)}
 
-        return (
-            ops.cast(spikes, dtype) + ops.cast(_poison(x, masks[0] > 0 if masks else None), dtype),
-        ), backward
+        return (spikes + ops.cast(_propagate_nan(x, mask), dtype),), backward
 
-    return custom_gradient(forward, x, *masks)[0]
+    return custom_gradient(forward, x=x, mask=mask)[0]
 
 
-def run(
-    step: Callable[[Tensor, State], tuple[Tensor, State]], current: Tensor, state: State
-) -> tuple[Tensor, State]:
+def advance_neurons(
+    step: Callable[[Tensor, Any], tuple[Tensor, Any]], current: Tensor, state: tuple[Tensor, ...]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Advance neurons of any kind, whose one step is given, without a gradient.
 
     Args:
@@ -381,7 +367,7 @@ def run(
 
 def spike_exactly(
     current: Tensor, voltage: Tensor, wait: Tensor, dt: float, tau: float, refractory: float
-) -> tuple[Tensor, State]:
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     r"""One step of LIF neurons, the exact solution of $\tau\, dV/dt = -V + j$ for a current constant within the step.
 
     A neuron that has `wait` left of its refractory period integrates for the rest of the step only,
@@ -438,104 +424,111 @@ def alpha_synapse(
     return batch_first(output), first, second
 
 
-def _loops(x, rule, recurrent, masked, leak_gradient):
-    """The loops forward and backward: those below, or on a graphics processor the kernels that stand for them."""
-    kernels = None if recurrent else kernels_for(x)
-    if kernels and kernels.trusted(x.device, rule, masked, leak_gradient):
-        return kernels.simulate, kernels.backpropagate
-    return _simulate, _backpropagate
+def _passes(x, rule, kernel, mask, leak_gradient):
+    """The passes forward and backward: those below, or the kernels that replace them on a graphics processor."""
+    if kernel is None and has_kernels(x):
+        from . import _kernels
+
+        reference = at_rest, forward_pass, backward_pass
+        if _kernels.trusted(reference, x.device, rule, mask is not None, leak_gradient):
+            return _kernels.forward_pass, _kernels.backward_pass
+    return forward_pass, backward_pass
 
 
-def _simulate(x, leak, kernel, rule, mask, state):
-    """Forward pass, time first: the potential, which steps are open (`None`: all of them), and the state at the end."""
-    decay = 1.0 - ops.cast(leak, state[0].dtype)
-    has_closed_steps = len(state) > 1 + len(kernel)
+def forward_pass(
+    x: Tensor, leak: Tensor, kernel: Tensor | None, rule: Rule, mask: Tensor | None, state: State
+) -> tuple[Tensor, Tensor | None, State]:
+    """The loop of `simulate_lif`, as `scan` leaves it: the potential, which steps are open (`None`: all), the state."""
+    decay = 1.0 - ops.cast(leak, state.potential.dtype)
     lowest = -LARGEST_POTENTIAL if rule.floor is None else rule.floor
 
-    def step(carry, inputs):
-        v, *more = carry
-        p = decay * v + as_state(inputs[0])
-        if kernel:
-            p = p + ops.matmul(more[0], kernel[0])
-        p = ops.clip(p, lowest, LARGEST_POTENTIAL)
-        collect = (p,)
-        if has_closed_steps:
-            count = more[-1]
-            awake = inputs[1] if mask is not None else None
-            is_open = _and(awake, count < 0.5)
-            p = _if(awake, gate(p, 0.5 - count) + gate(v, count - 0.5), v)
-            s = ops.cast(ops.logical_and(is_open, p >= rule.threshold), v.dtype)
-            # A spike finds the count at zero.
-            more[-1] = _if(awake, ops.relu(count - 1.0), count) + rule.refractory * s
-            v = _after_reset(p, s, rule)
-            collect = (p, is_open)
-        elif rule.reset == "zero":
-            v = gate(p, rule.threshold - p)
+    def step(state, inputs):
+        (v, spikes, wait), (x, awake), is_open = state, inputs, None
+        u = decay * v + as_state(x)
+        if kernel is not None:
+            u = u + ops.matmul(spikes, kernel)
+        u = ops.clip(u, lowest, LARGEST_POTENTIAL)
+        if wait is None:
+            v, s = u, _spikes(u, rule.threshold) if kernel is not None else None
         else:
-            v = _after_reset(p, _spikes(p, rule.threshold), rule)
-        if kernel:
-            more[0] = s if has_closed_steps else _spikes(p, rule.threshold)
-        return (v, *more), collect
+            v = _select(awake, where_positive(u, 0.5 - wait) + where_positive(v, wait - 0.5), v)
+            is_open = _all_open(awake, wait < 0.5)
+            s = ops.cast(ops.logical_and(is_open, u >= rule.threshold), v.dtype)
+            # A spike finds the wait at zero.
+            wait = _select(awake, ops.relu(wait - 1.0), wait) + rule.refractory * s
+        return State(_after_reset(v, s, rule), None if kernel is None else s, wait), (v, is_open)
 
-    sequences = (x,) if mask is None else (x, _beside(x, mask))
-    state, (potential, *is_open) = scan(step, state, sequences)
-    return potential, is_open[0] if is_open else None, state
+    state, (potential, is_open) = scan(step, state, (x, _expand_mask(x, mask)))
+    return potential, is_open, state
 
 
-def _backpropagate(gradients, potential, is_open, leak, kernel, rule, leak_gradient, start, after_gradient):
-    """Backward pass: the gradient of every input, of the leak in every neuron, and of the state at the start."""
-    zeros = ops.zeros_like(start[0])
+def backward_pass(
+    e: Tensor,
+    e_potential: Tensor | None,
+    e_after: State | None,
+    potential: Tensor,
+    is_open: Tensor | None,
+    leak: Tensor,
+    kernel: Tensor | None,
+    rule: Rule,
+    leak_gradient: bool,
+    start: State,
+) -> tuple[Tensor, Tensor, State]:
+    """Backpropagation through `forward_pass`: the gradient of every input, of the leak in every neuron, of the start.
+
+    `e`, `e_potential` and `e_after` are the gradients of the spikes, of the potential and of the state at the end.
+    """
+    zeros = ops.zeros_like(start.potential)
     decay = 1.0 - ops.cast(leak, zeros.dtype)
-    has_closed_steps = is_open is not None
 
     def grow(leak_sum, m, v_before):
         return leak_sum - ops.clip(m * v_before, -LARGEST, LARGEST)
 
     def step(carry, inputs):
         # The gradients of the potential after the reset and of the spikes, as far as the next step uses them; its m.
-        through, heard, m, leak_sum = carry
-        e, *more = inputs[: len(gradients)]
-        v, *now = inputs[len(gradients) :]
-        is_open = ops.cast(now[0], v.dtype) if now else None
+        (d_after, d_spikes, m, leak_sum), (e, e_potential, v, is_open) = carry, inputs
+        is_open = None if is_open is None else ops.cast(is_open, v.dtype)
         missing = rule.threshold - v
         if leak_gradient:
-            s = _where_open(is_open, _spikes(v, rule.threshold))
+            s = None if is_open is None else is_open * _spikes(v, rule.threshold)
             leak_sum = grow(leak_sum, m, _after_reset(v, s, rule))
-        kept = gate(through, missing) if rule.reset == "zero" else through  # all of it in a closed step
-        slope = _where_open(is_open, rule.surrogate(-missing))
+        kept = (
+            where_positive(d_after, missing) if rule.reset == "zero" else d_after
+        )  # all of it in a closed step
+        slope = _mask_closed(is_open, rule.surrogate(-missing))
         e = as_state(e)
-        if kernel:
-            e = e + heard
+        if kernel is not None:
+            e = e + d_spikes
         g = e * slope + kept
-        if more:
-            g = g + as_state(more[0])
+        if e_potential is not None:
+            g = g + as_state(e_potential)
         if not rule.detach_reset and rule.reset != "none":
-            g = g - through * (v if rule.reset == "zero" else rule.threshold) * slope
+            g = g - d_after * (v if rule.reset == "zero" else rule.threshold) * slope
             g = ops.clip(g, -LARGEST_GRADIENT, LARGEST_GRADIENT)
-        m = _where_open(is_open, g if rule.floor is None else gate(g, v - rule.floor))
-        through = decay * m + (1.0 - is_open) * g if has_closed_steps else decay * m
-        heard = ops.matmul(m, ops.transpose(kernel[0])) if kernel else ()
-        return (through, heard, m if leak_gradient else (), leak_sum), (m,)
+        m = _mask_closed(is_open, g if rule.floor is None else where_positive(g, v - rule.floor))
+        d_after = decay * m if is_open is None else decay * m + (1.0 - is_open) * g
+        d_spikes = None if kernel is None else ops.matmul(m, ops.transpose(kernel))
+        return (d_after, d_spikes, m if leak_gradient else None, leak_sum), (m,)
 
-    collected = (potential, is_open) if has_closed_steps else (potential,)
-    through, *heard = after_gradient or (zeros,) * (1 + len(kernel))
-    carry = (through, heard[0] if kernel else (), *((zeros, zeros) if leak_gradient else ((), ())))
-    (through, heard, m, leak_sum), (x_gradient,) = scan(step, carry, gradients, collected, reverse=True)
-    leak_sum = grow(leak_sum, m, start[0]) if leak_gradient else zeros
-    start_gradient = (through, heard, zeros) if kernel else (through, zeros)
-    return batch_first(x_gradient), leak_sum, start_gradient
+    d_after, d_spikes, _ = e_after or at_rest(zeros, kernel is not None, 0, False)
+    carry = (d_after, d_spikes, *((zeros, zeros) if leak_gradient else (None, None)))
+    inputs, collected = (e, e_potential), (potential, is_open)
+    (d_after, d_spikes, m, leak_sum), (x_gradient,) = scan(step, carry, inputs, collected, reverse=True)
+    leak_sum = grow(leak_sum, m, start.potential) if leak_gradient else zeros
+    return batch_first(x_gradient), leak_sum, State(d_after, d_spikes)
 
 
-def _poison(x, mask, *others):
-    """What makes the outputs of a neuron NaN if it is given one: NaN or 0, shape `(batch, 1, *units)`.
+def _propagate_nan(x, mask, *others):
+    """NaN for every neuron that was given a NaN, else 0; added to the outputs. Shape `(batch, 1, *units)`.
 
     It is asked of the currents, since a comparison, and a compiler, may take a potential that is NaN for one below the
     threshold. A current in a masked step is not heard.
     """
-    is_nan = ops.isnan(x) if mask is None else ops.logical_and(ops.isnan(x), _beside(x, mask))
+    is_nan = _all_open(_expand_mask(x, mask), ops.isnan(x))
     is_nan = ops.any(is_nan, axis=1, keepdims=True)
     for y in others:
-        is_nan = ops.logical_or(is_nan, ops.any(ops.isnan(y)))
+        if y is not None:
+            is_nan = ops.logical_or(is_nan, ops.any(ops.isnan(y)))
     return ops.where(is_nan, float("nan"), 0.0)
 
 
@@ -544,35 +537,29 @@ def _spikes(v, threshold=1.0):
 
 
 def _after_reset(v, s, rule):
-    """The potential `v` after the spikes `s`, which are 0 or 1. A product is faster than a choice."""
+    """The potential `v` after the spikes `s`, 0 or 1; `None` where `v` alone says. A product is faster than a choice."""
     if rule.reset == "none":
         return v
-    return v * (1.0 - s) if rule.reset == "zero" else v - rule.threshold * s
+    if rule.reset == "subtract":
+        return v - rule.threshold * (_spikes(v, rule.threshold) if s is None else s)
+    return where_positive(v, rule.threshold - v) if s is None else v * (1.0 - s)
 
 
-def _beside(x, mask):
+def _expand_mask(x, mask):
     """A mask of shape `(batch, time)` with as many axes as `x`."""
-    return ops.reshape(mask, ops.shape(mask) + (1,) * (len(x.shape) - 2))
+    return None if mask is None else ops.reshape(mask, ops.shape(mask) + (1,) * (len(x.shape) - 2))
 
 
-def _and(is_open, condition):
+def _all_open(is_open, condition):
     return condition if is_open is None else ops.logical_and(is_open, condition)
 
 
-def _where_open(is_open, y):
+def _mask_closed(is_open, y):
     return y if is_open is None else is_open * y
 
 
-def _if(is_open, y, otherwise):
+def _select(is_open, y, otherwise):
     return y if is_open is None else ops.where(is_open, y, otherwise)
-
-
-def as_state(x):
-    """Half precision becomes float32; a float16 current that overflowed to infinity becomes finite again."""
-    dtype = backend.standardize_dtype(x.dtype)
-    if dtype == "float16":
-        return ops.clip(ops.cast(x, "float32"), -65504.0, 65504.0)
-    return ops.cast(x, "float32") if dtype == "bfloat16" else x
 
 
 def _correlate(spikes, m):

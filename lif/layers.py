@@ -45,8 +45,6 @@ class OverTime(keras.layers.Layer):
 class Leaky(OverTime):
     """What the layers share: the leak, which is a number, an array per unit or a weight, and the state."""
 
-    recurrent_kernel, refractory = None, 0
-
     def __init__(self, leak: Leak, floor: float | None, trainable_leak: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -106,16 +104,19 @@ class Leaky(OverTime):
             masked: Whether `advance` will be given a mask.
 
         Returns:
-            Tuple of tensors of shape `(batch, *units)`: the potential; with recurrent connections the spikes of the
-            step before; with a refractory period or a mask the number of closed steps to come. All are 0.
+            `lif.dynamics.State(potential, spikes, wait)`, tensors of zeros of shape `(batch, *units)`: the potential;
+            the spikes of the step before, with recurrent connections; the number of closed steps to come, with a
+            refractory period or a mask. What the layer does not need is `None`.
         """
         if not self.built:
             self.build((None, None, *units))
-        zeros = ops.zeros((batch, *units), self._state_dtype)
-        return dynamics.at_rest(zeros, self.recurrent_kernel is not None, self.refractory, masked)
+        return self._at_rest(ops.zeros((batch, *units), self._state_dtype), masked)
 
-    def _currents(self, inputs, state, mask):
-        """Checked inputs of `advance`, in the precision of the layer, which is built if nobody has called it."""
+    def _at_rest(self, zeros, masked):
+        return dynamics.at_rest(zeros, recurrent=False, refractory=0, masked=masked)
+
+    def _checked(self, inputs, state, mask):
+        """Currents and state for `advance`, in the precision of the layer, which is built if nobody has called it."""
         if any(isinstance(x, keras.KerasTensor) for x in (inputs, mask, *(state or ()))):
             raise ValueError(
                 f"{type(self).__name__}.advance computes, and takes no symbolic tensor of a functional model: call it "
@@ -125,13 +126,14 @@ class Leaky(OverTime):
         check_rank(self, inputs.shape, mask)
         if not self.built:
             self.build(tuple(inputs.shape))
-        expected = 1 + (self.recurrent_kernel is not None) + (self.refractory > 0 or mask is not None)
-        if state is not None and len(state) != expected:
-            raise ValueError(
-                f"Argument `state` must be a tuple of {expected} tensors, as from `at_rest(batch, units, masked)` or "
-                f"an earlier call. Received: {len(state)}"
-            )
-        return ops.cast(inputs, self.compute_dtype)
+        if state is not None:
+            needed = _filled(self._at_rest(0.0, mask is not None))
+            if not isinstance(state, dynamics.State) or _filled(state) != needed:
+                raise refuse(
+                    "state", f"lif.dynamics.State of {needed}, as from `at_rest` or an earlier call", state
+                )
+            state = dynamics.State(*(None if y is None else ops.convert_to_tensor(y) for y in state))
+        return ops.cast(inputs, self.compute_dtype), state
 
     def get_config(self):
         leak = (
@@ -194,6 +196,8 @@ class LIF(Leaky):
     `detach_reset` are options here.
     """
 
+    recurrent_kernel = None  # no neuron hears another
+
     @by_name
     def __init__(
         self,
@@ -236,7 +240,7 @@ class LIF(Leaky):
             As the layer when called; with a `state` a tuple that ends with the state after the last step.
 
         Raises:
-            ValueError: For symbolic tensors, a state of another length, or inputs that the layer would not take.
+            ValueError: For symbolic tensors, a state of another layer, or inputs that the layer would not take.
 
         Example:
 
@@ -249,8 +253,9 @@ class LIF(Leaky):
         >>> spikes
         [0, 0, 1, 0, 0, 1]
         """
-        x, kernel = self._currents(inputs, state, mask), self.recurrent_kernel
-        return dynamics.lif(
+        x, state = self._checked(inputs, state, mask)
+        kernel = self.recurrent_kernel
+        return dynamics.simulate_lif(
             x,
             self._leak_tensor(),
             dynamics.Rule(
@@ -262,6 +267,9 @@ class LIF(Leaky):
             mask=mask,
             state=state,
         )
+
+    def _at_rest(self, zeros, masked):
+        return dynamics.at_rest(zeros, self.recurrent_kernel is not None, self.refractory, masked)
 
     def compute_mask(self, inputs, previous_mask=None):
         return (previous_mask, previous_mask) if self.return_potential else previous_mask
@@ -390,7 +398,7 @@ class LeakyIntegrator(Leaky):
 
     def advance(self, inputs: Tensor, state: dynamics.State | None = None, mask: Tensor | None = None):
         """The sum in each step, from a state on; arguments and returns as for `lif.LIF.advance`."""
-        x = self._currents(inputs, state, mask)
+        x, state = self._checked(inputs, state, mask)
         return dynamics.leaky_integrate(
             x,
             self._leak_tensor(),
@@ -409,6 +417,11 @@ class LeakyIntegrator(Leaky):
 
     def get_config(self):
         return {**super().get_config(), "return_sequences": self.return_sequences}
+
+
+def _filled(state):
+    """Names of the fields of a state that are not `None`."""
+    return ", ".join(name for name, y in zip(state._fields, state, strict=True) if y is not None)
 
 
 def _checked_leak(leak):

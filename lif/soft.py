@@ -9,7 +9,7 @@ import keras
 from keras import backend, ops
 
 from . import dynamics
-from ._backend import Tensor, custom_gradient, log1p
+from ._backend import Tensor, as_state, custom_gradient, log1p
 from ._checks import check_seed, number, one_of, refuse
 
 NOISES = (None, "gaussian", "alpha", "alpha_rc")
@@ -91,9 +91,9 @@ def soft_lif_rate(
 
     def forward(current):
         rate, slope = _rate_and_slope(current, tau, refractory, smoothing)
-        return (rate,), lambda gradient: (gradient * slope,)
+        return (rate,), lambda gradient: {"current": gradient * slope}
 
-    return custom_gradient(forward, _as_float(current))[0]
+    return custom_gradient(forward, current=_as_float(current))[0]
 
 
 def _rate_and_slope(current, tau, refractory, smoothing):
@@ -163,7 +163,9 @@ class SoftNeuron(keras.layers.Layer):
         """Rate in Hz under a constant current, any shape, with a derivative that can be trained."""
         raise NotImplementedError(f"{type(self).__name__} must say its `rate` under a constant current.")
 
-    def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
+    def step(
+        self, current: Tensor, state: tuple[Tensor, ...], dt: float
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One step of length `dt`: from the current and the state to the spikes, 0 or 1, and the next state.
 
         Args:
@@ -178,7 +180,7 @@ class SoftNeuron(keras.layers.Layer):
 
     def current(self, inputs):
         r"""The current $\alpha x + \beta$ of each neuron, in float32 at least."""
-        return self.gain * dynamics.as_state(_as_float(inputs)) + self.bias
+        return self.gain * as_state(_as_float(inputs)) + self.bias
 
     def call(self, inputs: Tensor) -> Tensor:
         return ops.cast(self.amplitude * self.rate(self.current(inputs)), self.compute_dtype)
@@ -276,7 +278,9 @@ class SoftLIF(SoftNeuron):
     def rate(self, current: Tensor) -> Tensor:
         return soft_lif_rate(current, self.tau, self.refractory, self.smoothing)
 
-    def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
+    def step(
+        self, current: Tensor, state: tuple[Tensor, ...], dt: float
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         return dynamics.spike_exactly(current, *state, dt, self.tau, self.refractory)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -390,7 +394,9 @@ class SoftAdaptiveLIF(SoftLIF):
             low, high = ops.where(is_low, middle, low), ops.where(is_low, high, middle)
         return high
 
-    def step(self, current: Tensor, state: dynamics.State, dt: float) -> tuple[Tensor, dynamics.State]:
+    def step(
+        self, current: Tensor, state: tuple[Tensor, ...], dt: float
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         *membrane, adaptation = state
         spikes, membrane = super().step(current - adaptation, membrane, dt)
         kept = math.exp(-dt / self.tau_adaptation)

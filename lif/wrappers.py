@@ -138,28 +138,24 @@ class Recompute(OverTime):
                 raise ValueError(f"{_RUN_TWICE}, as float8 does. Received: the variable {v.path}")
 
         def at_rest(batch):
-            shape, state = tuple(inputs.shape), ()
+            shape, states = tuple(inputs.shape), []
             for layer in self.layers:
-                if isinstance(layer, Leaky):
-                    state += layer.at_rest(batch, shape[2:], mask is not None)
+                has_state = isinstance(layer, Leaky)
+                states.append(layer.at_rest(batch, shape[2:], mask is not None) if has_state else None)
                 shape = _shape_after(layer, shape)
-            return state
+            return tuple(states)
 
         def advance(x, mask, state, weights):
-            state, after = list(state), ()
+            after = []
             with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))) as scope:
                 given = [scope.get_current_value(v) for v in variables]
-                for layer in self.layers:
-                    if isinstance(layer, Leaky):
-                        before = tuple(state.pop(0) for _ in layer.at_rest(1, (1,), mask is not None))
-                        x, now = layer.advance(x, before, mask)
-                        after += now
-                    else:
-                        x = layer(x)
+                for layer, before in zip(self.layers, state, strict=True):
+                    x, now = (layer(x), None) if before is None else layer.advance(x, before, mask)
+                    after.append(now)
                 for v, value in zip(variables, given, strict=True):
                     if scope.get_current_value(v) is not value:
                         raise ValueError(f"{_RUN_TWICE}. Received: one that changes its variable {v.path}")
-            return x, after
+            return x, tuple(after)
 
         weights = tuple(ops.convert_to_tensor(v) for v in variables)
         return dynamics.in_blocks(advance, at_rest, inputs, weights, self.every, mask)

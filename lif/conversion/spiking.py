@@ -243,7 +243,7 @@ class _SpikingNeurons(keras.layers.Layer):
         is_constant = x.shape[0] == self.batch_size
         current = ops.reshape(current, (self.batch_size, 1 if is_constant else self.steps, *units))
         current = ops.broadcast_to(current, (self.batch_size, self.steps, *units))
-        spikes, after = dynamics.run(
+        spikes, after = dynamics.advance_neurons(
             lambda current, state: self.soft.step(current, state, self.dt), current, self.neurons
         )
         for variable, value in zip(self.neurons, after, strict=True):

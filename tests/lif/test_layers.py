@@ -727,8 +727,8 @@ class Stream(keras.layers.Layer):
         self.potential = self.add_weight(shape=input_shape, initializer="zeros", trainable=False)
 
     def call(self, current):
-        spikes, (after,) = self.neurons.advance(current[:, None], (ops.convert_to_tensor(self.potential),))
-        self.potential.assign(after)
+        spikes, state = self.neurons.advance(current[:, None], lif.dynamics.State(self.potential))
+        self.potential.assign(state.potential)
         return spikes[:, 0]
 
 
@@ -746,9 +746,17 @@ def test_advance_says_what_it_cannot_take():
         if build:
             layer(X)
         with pytest.raises(ValueError, match="symbolic.*layer or model of your own"):
-            layer.advance(keras.Input((1, 6)), (keras.Input((6,)),))
-    with pytest.raises(ValueError, match="`state` must be a tuple of 2 .*Received: 1"):
-        lif.LIF(refractory=1).advance(X, lif.LIF().at_rest(4, (6,)))
+            layer.advance(keras.Input((1, 6)), lif.dynamics.State(keras.Input((6,))))
+    rest = lif.LIF().at_rest(4, (6,))
+    for layer, state, needed in (
+        (lif.LIF(refractory=1), rest, "potential, wait"),
+        (lif.RecurrentLIF(), rest, "potential, spikes"),
+        (lif.LIF(), lif.LIF(refractory=1).at_rest(4, (6,)), "potential"),
+        (lif.LIF(), tuple(rest), "potential"),
+    ):
+        expected = rf"`state` must be lif\.dynamics\.State of {needed}, as from `at_rest`.*Received: state="
+        with pytest.raises(ValueError, match=expected):
+            layer.advance(X, state)
     with pytest.raises(ValueError, match=r"\(batch, time, \*units\).*\(4, 6\)"):
         lif.LIF().advance(X[:, 0])
 

@@ -25,7 +25,7 @@ def test_forward_and_gradient_equal_the_reference(reset, refractory, detach):
     rule = dynamics.Rule(surrogates.superspike(beta=2.0), 1.0, reset, refractory, 0.0, detach)
 
     def loss(x, leak, kernel):
-        s = dynamics.lif(x, leak, rule, recurrent_kernel=kernel)
+        s = dynamics.simulate_lif(x, leak, rule, recurrent_kernel=kernel)
         return ops.sum(ops.multiply(s, e.astype("float32"))), (s,)
 
     (s,), (dx, dleak, dkernel) = value_and_gradients(loss, *(a.astype("float32") for a in (x, leak, kernel)))

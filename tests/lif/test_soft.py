@@ -220,7 +220,7 @@ def spikes_of(currents, dt, tau, refractory):
             return dynamics.spike_exactly(current, *state, dt, tau, refractory)
 
         zeros = ops.zeros_like(x[:, 0])
-        return dynamics.run(step, x, (zeros, zeros))[0]
+        return dynamics.advance_neurons(step, x, (zeros, zeros))[0]
 
     return compiled(run, currents)
 
