@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-from keras import ops, tree
+from keras import ops
 
 Tensor: TypeAlias = Any  # a tensor of whichever backend Keras runs on
 
@@ -168,7 +168,7 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse, unroll):
         return *of_sequences, *(None if y is None else y[t] for y in collected)
 
     # Shapes and dtypes of the outputs, from a step that is traced but, being unused, never runs in a graph.
-    sample, pack_outputs = _flatten(step(carry, inputs(0))[1])
+    sample, pack_outputs = flatten(step(carry, inputs(0))[1])
     if exported_to() == "LiteRT":
         arrays, put = _tensors_for_litert(steps, sample)
     else:
@@ -179,14 +179,14 @@ def _tensorflow_scan(step, carry, sequences, collected, reverse, unroll):
 
     # A turn of several steps is faster here, but the converter to ONNX follows loops of one step only.
     unroll = 1 if exported_to() else math.gcd(static_steps or 1, unroll)
-    carry, pack = _flatten(carry)
+    carry, pack = flatten(carry)
 
     def body(i, carry, arrays):
         carry = pack(carry)
         for t in (steps - 1 - i - k if reverse else i + k for k in range(unroll)):
             carry, outputs = step(carry, inputs(t))
-            arrays = tuple(put(a, t, y) for a, y in zip(arrays, _flatten(outputs)[0], strict=True))
-        return i + unroll, _flatten(carry)[0], arrays
+            arrays = tuple(put(a, t, y) for a, y in zip(arrays, flatten(outputs)[0], strict=True))
+        return i + unroll, flatten(carry)[0], arrays
 
     # Each step waits for the one before: to prepare several at once costs time and gains none.
     _, carry, arrays = tf.while_loop(lambda i, *_: i < steps, body, (0, carry, arrays), parallel_iterations=1)
@@ -297,7 +297,7 @@ def is_concrete(x: Tensor) -> bool:
 
 
 def has_kernels(x: Tensor) -> bool:
-    """Whether `lif._kernels` can run: PyTorch has `x` on a graphics processor, in float32 at most, and Triton is there."""
+    """Whether `lif._kernels` can run: with PyTorch on a graphics processor, in float32 at most, and with Triton."""
     if BACKEND != "torch" or not x.is_cuda or x.element_size() > 4:
         return False
     return importlib.util.find_spec("triton") is not None
@@ -320,6 +320,42 @@ def compiled_once(*constants: str) -> Callable[[Callable], Callable]:
     return decorate
 
 
+def flatten(structure: Any) -> tuple[tuple[Tensor, ...], Callable]:
+    """The tensors in nested tuples, lists and dictionaries, without `None`, and the function that replaces them.
+
+    `keras.tree` could do it, but with PyTorch that takes as long as several steps of a neuron.
+    """
+    tensors: list[Tensor] = []
+    _map(tensors.append, structure)
+
+    def pack(tensors):
+        tensors = iter(tensors)
+        return _map(lambda _: next(tensors), structure)
+
+    return tuple(tensors), pack
+
+
+def _map(function, structure):
+    if structure is None:
+        return None
+    if isinstance(structure, dict):
+        return {name: _map(function, y) for name, y in structure.items()}
+    if isinstance(structure, tuple | list):
+        parts = (_map(function, y) for y in structure)
+        return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
+    return function(structure)
+
+
+def _beside(structure, gradient):
+    """For each tensor in a structure what stands at its place in another, or in `None`."""
+    if isinstance(structure, tuple | list):
+        gradients = [None] * len(structure) if gradient is None else gradient
+        for y, g in zip(structure, gradients, strict=True):
+            yield from _beside(y, g)
+    elif structure is not None:
+        yield gradient
+
+
 def custom_gradient(function: Callable, **arguments: Any) -> Any:
     """Call `function(**arguments)`, which returns `(outputs, backward)`, so that `backward` is its gradient.
 
@@ -335,22 +371,17 @@ def custom_gradient(function: Callable, **arguments: Any) -> Any:
     """
     if BACKEND == "numpy" or (BACKEND == "torch" and exported_to()):  # a file has no backward pass
         return function(**arguments)[0]
-    tensors, pack = _flatten(tuple(arguments.values()))
+    tensors, pack = flatten(arguments)
     packs = []  # that of the outputs, which are known once the function is called
 
     def flat(*tensors):
-        outputs, backward = function(**dict(zip(arguments, pack(tensors), strict=True)))
-        outputs, pack_outputs = _flatten(outputs)
+        outputs, backward = function(**pack(tensors))
+        outputs, pack_outputs = flatten(outputs)
         packs.append(pack_outputs)
 
         def flat_backward(*gradients):
             found = backward(*pack_outputs(gradients))
-            leaves = []
-            for name, argument in arguments.items():
-                places, gradient = tree.flatten(argument), found.get(name)
-                gradient = [None] * len(places) if gradient is None else tree.flatten(gradient)
-                leaves += [g for y, g in zip(places, gradient, strict=True) if y is not None]
-            return tuple(leaves)
+            return tuple(g for name, y in arguments.items() for g in _beside(y, found.get(name)))
 
         return outputs, flat_backward
 
@@ -376,7 +407,7 @@ def _jax_custom_gradient(function, tensors):
 
         def gradients(cotangents):
             found = zip(tensors, backward(*cotangents), strict=True)
-            return tuple(g if g is not None and _is_floating(x) else zeros(x) for x, g in found)
+            return tuple(zeros(x) if g is None or not _is_floating(x) else g for x, g in found)
 
         return outputs, gradients
 
@@ -422,22 +453,21 @@ def with_pullback(function: Callable, **arguments: Any) -> tuple[Any, Callable]:
     Returns:
         `(outputs, pullback)`; `pullback(output_gradients)` is a dictionary of gradients by the names of the arguments.
     """
-    tensors, pack = _flatten(tuple(arguments.values()))
+    tensors, pack = flatten(arguments)
     packs = []
 
     def flat(*floating):
         floating = iter(floating)
         given = pack(next(floating) if _is_floating(x) else x for x in tensors)
-        outputs, pack_outputs = _flatten(function(**dict(zip(arguments, given, strict=True))))
+        outputs, pack_outputs = flatten(function(**given))
         packs.append(pack_outputs)
         return outputs
 
     outputs, flat_pullback = _pullback_of_floating(flat, *filter(_is_floating, tensors))
 
     def pullback(gradients):
-        found = iter(flat_pullback(*_flatten(gradients)[0]))
-        found = pack(next(found) if _is_floating(x) else ops.zeros_like(x) for x in tensors)
-        return dict(zip(arguments, found, strict=True))
+        found = iter(flat_pullback(*flatten(gradients)[0]))
+        return pack(next(found) if _is_floating(x) else ops.zeros_like(x) for x in tensors)
 
     return packs[0](outputs), pullback
 
@@ -467,14 +497,3 @@ def _pullback_of_floating(function, *tensors):
 
 def _is_floating(x):
     return "float" in keras.backend.standardize_dtype(x.dtype)
-
-
-def _flatten(structure):
-    """The tensors in nested tuples and lists, and the function that puts others in their places; `None` stays."""
-    leaves = tree.flatten(structure)
-
-    def pack(tensors):
-        tensors = iter(tensors)
-        return tree.pack_sequence_as(structure, [None if y is None else next(tensors) for y in leaves])
-
-    return tuple(y for y in leaves if y is not None), pack

@@ -76,10 +76,15 @@ class CoarseLIF(OverTime):
     Args:
         tau: Membrane time constant, in refractory periods (steps), > 0.
         surrogate: Derivative of the spike in the backward pass: a name, an object of `lif.surrogates` or a function
-            of $v - 1$.
-        detach_reset: Whether the gradient stops at the reset.
+            of $v - 1$. **The default of `lif.LIF` is another.**
+        detach_reset: Whether the gradient stops at the reset. **The default of `lif.LIF` is another.**
         analog_input: Whether the input is a constant intensity rather than a count of spikes.
         **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Call arguments:
+        inputs: Currents, shape `(batch, time, *units)`, in units of the threshold per step.
+        mask: Boolean, shape `(batch, time)`, or `None`: steps where it is `False` are left out. It comes by itself from
+            a layer such as `keras.layers.Masking` before this one, and is passed on.
 
     Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary. Axis 1 is
         time, as for `lif.LIF`.

@@ -33,7 +33,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from keras import backend, ops, tree
+from keras import backend, ops
 
 from ._backend import (
     LARGEST,
@@ -45,6 +45,7 @@ from ._backend import (
     compiled_once,
     custom_gradient,
     exported_to,
+    flatten,
     has_kernels,
     scan,
     where_positive,
@@ -215,21 +216,22 @@ def in_blocks(
 
     def forward(x, mask, weights):
         start = at_rest(ops.shape(x)[0])
+        _, pack = flatten(start)
 
         def block(state, inputs):
             x, mask = inputs
             y, after = advance(x, mask, state, weights)
-            return after, (y, *tree.flatten(state))
+            return after, (y, *flatten(state)[0])
 
         _, (y, *states) = _scan_blocks(block, start, (x, mask), every)
 
         def backward(e):
             def block(carry, inputs):
                 (state_gradient, sums), (x, mask, e, *state) = carry, inputs
-                state = tree.pack_sequence_as(start, state)
-                _, pullback = with_pullback(partial(advance, mask=mask), x=x, state=state, weights=weights)
+                network = partial(advance, mask=mask)
+                _, pullback = with_pullback(network, x=x, state=pack(state), weights=weights)
                 gradients = pullback((e, state_gradient))
-                sums = tree.map_structure(ops.add, sums, gradients["weights"])
+                sums = tuple(a + b for a, b in zip(sums, gradients["weights"], strict=True))
                 return (gradients["state"], sums), (gradients["x"],)
 
             carry = (start, tuple(ops.zeros_like(w) for w in weights))  # nothing comes after the last step
@@ -288,8 +290,8 @@ def coarse_lif(x: Tensor, rule: CoarseRule, mask: Tensor | None = None) -> Tenso
     $$
 
     The term with $G_{t+1}$ in the second bracket is the gradient through the reset; it is left out when the reset is
-    detached. As in `simulate_lif`, half-precision currents are integrated in float32. A masked step is left out: $v$ stays what
-    it was, there is no spike, and the next step follows the one before. NaN is answered by NaN, as in `simulate_lif`.
+    detached. A masked step is left out: $v$ stays what it was, there is no spike, and the next step follows the one
+    before. Half-precision currents are integrated in float32 and NaN is answered by NaN, as in `simulate_lif`.
 
     Args:
         x: Input currents, shape `(batch, time, *units)`, in units of the threshold per step.
@@ -435,9 +437,7 @@ def _passes(x, rule, kernel, mask, leak_gradient):
     return forward_pass, backward_pass
 
 
-def forward_pass(
-    x: Tensor, leak: Tensor, kernel: Tensor | None, rule: Rule, mask: Tensor | None, state: State
-) -> tuple[Tensor, Tensor | None, State]:
+def forward_pass(x, leak, kernel, rule, mask, state):
     """The loop of `simulate_lif`, as `scan` leaves it: the potential, which steps are open (`None`: all), the state."""
     decay = 1.0 - ops.cast(leak, state.potential.dtype)
     lowest = -LARGEST_POTENTIAL if rule.floor is None else rule.floor
@@ -462,18 +462,7 @@ def forward_pass(
     return potential, is_open, state
 
 
-def backward_pass(
-    e: Tensor,
-    e_potential: Tensor | None,
-    e_after: State | None,
-    potential: Tensor,
-    is_open: Tensor | None,
-    leak: Tensor,
-    kernel: Tensor | None,
-    rule: Rule,
-    leak_gradient: bool,
-    start: State,
-) -> tuple[Tensor, Tensor, State]:
+def backward_pass(e, e_potential, e_after, potential, is_open, leak, kernel, rule, leak_gradient, start):
     """Backpropagation through `forward_pass`: the gradient of every input, of the leak in every neuron, of the start.
 
     `e`, `e_potential` and `e_after` are the gradients of the spikes, of the potential and of the state at the end.
@@ -492,9 +481,8 @@ def backward_pass(
         if leak_gradient:
             s = None if is_open is None else is_open * _spikes(v, rule.threshold)
             leak_sum = grow(leak_sum, m, _after_reset(v, s, rule))
-        kept = (
-            where_positive(d_after, missing) if rule.reset == "zero" else d_after
-        )  # all of it in a closed step
+        # All of it in a closed step.
+        kept = where_positive(d_after, missing) if rule.reset == "zero" else d_after
         slope = _mask_closed(is_open, rule.surrogate(-missing))
         e = as_state(e)
         if kernel is not None:
@@ -537,7 +525,7 @@ def _spikes(v, threshold=1.0):
 
 
 def _after_reset(v, s, rule):
-    """The potential `v` after the spikes `s`, 0 or 1; `None` where `v` alone says. A product is faster than a choice."""
+    """The potential `v` after the spikes `s`, which are 0 or 1; `None` where `v` alone says and every step is open."""
     if rule.reset == "none":
         return v
     if rule.reset == "subtract":

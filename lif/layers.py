@@ -173,13 +173,19 @@ class LIF(Leaky):
         threshold: Potential at which the neuron fires, $\vartheta > 0$.
         reset: `"zero"`, `"subtract"` (the threshold is taken off) or `"none"`.
         refractory: Number of closed steps after a spike, an integer >= 0.
-        floor: Lowest potential, or `None` for no floor. The gradient is zero where the potential sits on it.
+        floor: Lowest potential, or `None` for no floor, which `lif.to_nir` needs. The gradient is zero where the
+            potential sits on it.
         surrogate: Derivative of the spike in the backward pass: a name, an object of `lif.surrogates` or a function
-            of $v - \vartheta$.
-        detach_reset: Whether the gradient stops at the reset.
+            of $v - \vartheta$. **The default of `lif.CoarseLIF` is another.**
+        detach_reset: Whether the gradient stops at the reset. **The default of `lif.CoarseLIF` is another.**
         trainable_leak: Whether to train one leak per unit; it stays in [0, 1].
         return_potential: Whether to return `(spikes, potential)`, the potential taken before the reset.
         **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Call arguments:
+        inputs: Currents, shape `(batch, time, *units)`, in units of the potential per step.
+        mask: Boolean, shape `(batch, time)`, or `None`: steps where it is `False` are closed. It comes by itself from
+            a layer such as `keras.layers.Masking` before this one, and is passed on.
 
     Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary. Axis 1 is
         time whatever stands there: the rows of a picture, if it has no time. Put `lif.ConstantEncoder` before the
@@ -307,7 +313,14 @@ class RecurrentLIF(LIF):
     Args:
         recurrent_initializer: Keras initializer of $W$.
         recurrent_regularizer: Keras regularizer of $W$, or `None`.
-        **kwargs: As for `lif.LIF`: `leak`, `threshold` and so on.
+        leak, threshold, reset, refractory, floor, surrogate, detach_reset: As for `lif.LIF`.
+        trainable_leak, return_potential, **kwargs: As for `lif.LIF`.
+
+    Call arguments:
+        inputs, mask: As for `lif.LIF`.
+
+    Input shape: `(batch, time, *units)`, as for `lif.LIF`; the number of units must be known.
+    Output shape: as the input; a pair of that shape with `return_potential`.
 
     Raises:
         ValueError: As `lif.LIF`, and for an unknown number of units.
@@ -322,9 +335,29 @@ class RecurrentLIF(LIF):
         *,
         recurrent_initializer: str | keras.initializers.Initializer = "orthogonal",
         recurrent_regularizer: str | keras.regularizers.Regularizer | None = None,
+        leak: Leak = 0.1,
+        threshold: float = 1.0,
+        reset: str = "zero",
+        refractory: int = 0,
+        floor: float | None = 0.0,
+        surrogate: str | Callable = "constant",
+        detach_reset: bool = True,
+        trainable_leak: bool = False,
+        return_potential: bool = False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(
+            leak=leak,
+            threshold=threshold,
+            reset=reset,
+            refractory=refractory,
+            floor=floor,
+            surrogate=surrogate,
+            detach_reset=detach_reset,
+            trainable_leak=trainable_leak,
+            return_potential=return_potential,
+            **kwargs,
+        )
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
         self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
 
@@ -368,9 +401,13 @@ class LeakyIntegrator(Leaky):
         floor: Lowest value, or `None` for no floor.
         return_sequences: Whether to return every step rather than the last.
         trainable_leak: Whether to train one leak per unit; it stays in [0, 1].
-        **kwargs: As for every Keras layer.
+        **kwargs: As for every Keras layer: `name`, `dtype`.
 
-    Input shape: `(batch, time, *units)`.
+    Call arguments:
+        inputs: Currents, shape `(batch, time, *units)`.
+        mask: Boolean, shape `(batch, time)`, or `None`: in steps where it is `False` the sum stays what it was.
+
+    Input shape: `(batch, time, *units)`, any rank from 3; `batch` and `time` may be unknown and may vary.
     Output shape: `(batch, *units)`, or as the input with `return_sequences`. With a mask the last step is the last
     one that is not masked.
 

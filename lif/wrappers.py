@@ -13,12 +13,12 @@ from .layers import Leaky, OverTime
 
 @keras.saving.register_keras_serializable(package="lif")
 class TimeDistributed(keras.layers.TimeDistributed):
-    r"""A layer without memory, such as a convolution, applied to every step: `keras.layers.TimeDistributed`, faster.
+    r"""`keras.layers.TimeDistributed`, vectorised: a layer without memory is applied to all steps at once.
 
-    Keras applies the layer to one step after the other where their number is known. Here time is folded into the batch,
-    the layer sees `batch * time` examples at once, and time is unfolded again. For a layer that treats each example by
-    itself nothing else changes. Batch normalisation averages over the steps too, over those that a mask leaves out as
-    over the others.
+    Such a layer is a convolution. Keras applies it to one step after the other where their number is known. Here time
+    is folded into the batch, the layer sees `batch * time` examples at once, and time is unfolded again. For a layer
+    that treats each example by itself nothing else changes. Batch normalisation averages over the steps too, over those
+    that a mask leaves out as over the others.
 
     Example:
 
@@ -30,6 +30,10 @@ class TimeDistributed(keras.layers.TimeDistributed):
     Args:
         layer: The Keras layer to apply.
         **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, time, *dims)`.
+        mask: Boolean, shape `(batch, time)`, or `None`: it is passed on, and changes nothing here.
 
     Input shape: `(batch, time, *dims)`; `batch` and `time` may be unknown and may vary.
     Output shape: `(batch, time, *units)`, with the shape `(batch, *units)` that the layer makes of `(batch, *dims)`.
@@ -51,7 +55,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
 
 @keras.saving.register_keras_serializable(package="lif")
 class Recompute(OverTime):
-    r"""Layers one after the other that take little memory in training: they calculate again what they did not keep.
+    r"""Layers with gradient checkpointing over time (rematerialisation): they take little memory in training.
 
     A layer of neurons keeps its potential in every step for the backward pass, and a layer of weights its input. Over
     $T$ steps that is what fills the memory. Here nothing is kept but the input of the first layer and, every $k$ steps,
@@ -75,7 +79,11 @@ class Recompute(OverTime):
             step by itself: `Dense`, `TimeDistributed`, an activation.
         every: Number of steps $k$ after which the state is kept, an integer >= 1. Where $k$ does not divide the number
             of steps, the input is copied once, and some more steps are run.
-        **kwargs: As for every Keras layer.
+        **kwargs: As for every Keras layer: `name`, `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, time, *units)`.
+        mask: Boolean, shape `(batch, time)`, or `None`: the neurons inside heed it as they do outside.
 
     Input shape: `(batch, time, *units)`; `batch` and `time` may be unknown and may vary.
     Output shape: `(batch, time, *units)` of the last layer.

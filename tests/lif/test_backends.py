@@ -1,14 +1,21 @@
 """A whole network against NumPy, whatever the backend: what agrees with the same numbers agrees with each other."""
 
+import ast
 import runpy
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import lif
-from lif import _backend as backend, reference
+from autodiff import value_and_gradients
+from lif import _backend as backend
+from lif import reference
+
+FILES = sorted(Path(lif.__file__).parent.rglob("*.py"))
 
 
 def dense_gradient(inputs, output_gradient):
@@ -62,3 +69,100 @@ def test_a_backend_without_a_loop_over_time_is_refused_on_import(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
     with pytest.raises(ImportError, match="jax.*numpy.*tensorflow.*torch.*Received: KERAS_BACKEND=openvino"):
         runpy.run_path(backend.__file__)
+
+
+class Pair(NamedTuple):
+    first: object
+    second: object = None
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_a_gradient_has_the_name_and_the_form_of_its_argument(absent):
+    """If this fails, what a rule says is the gradient of its leak is taken for that of its state."""
+
+    def forward(x, pair, mask, count, unused):
+        assert unused is None and pair.second is None and ops.shape(mask) == ops.shape(count) == (3,)
+        y = ops.where(mask, x, 0.0) * pair.first[0] * ops.cast(count, x.dtype)
+
+        def backward(e, e_twice):
+            assert e_twice.second is None
+            e = e + 2 * e_twice.first
+            state = None if absent else Pair((10 * e,))
+            return {"pair": state, "x": e}
+
+        return (y, Pair(2 * y)), backward
+
+    def loss(x, v):
+        mask, count = ops.convert_to_tensor([True, False, True]), ops.convert_to_tensor([1, 2, 3])
+        y, twice = backend.custom_gradient(forward, x=x, pair=Pair((v,)), mask=mask, count=count, unused=None)
+        return ops.sum(y) + ops.sum(twice.first), (y, twice.first)
+
+    outputs, (dx, dv) = value_and_gradients(loss, np.ones(3, "float32"), np.full(3, 5.0, "float32"))
+    assert outputs[0].tolist() == [5, 0, 15] and outputs[1].tolist() == [10, 0, 30]
+    assert dx.tolist() == [3, 3, 3] and np.all(dv == (0 if absent else 30))
+
+
+def test_a_pullback_gives_gradients_by_name():
+    """If this fails, `Recompute` sums the gradients of other weights than those it trains."""
+
+    def function(x, pair, weights):
+        y = x * pair.first * weights[0] * ops.cast(weights[1], x.dtype)
+        return y, Pair(y + pair.first)
+
+    x, v, w, n = (
+        ops.convert_to_tensor(np.array([k], kind)) for k, kind in zip((2, 3, 5, 7), "fffi", strict=True)
+    )
+    (y, pair), pullback = backend.with_pullback(function, x=x, pair=Pair(v), weights=(w, n))
+    assert float(y[0]) == 210 and float(pair.first[0]) == 213 and pair.second is None
+    gradients = pullback((ops.ones_like(y), Pair(ops.ones_like(y))))
+    assert set(gradients) == {"x", "pair", "weights"} and isinstance(gradients["pair"], Pair)
+    found = gradients["x"], gradients["pair"].first, *gradients["weights"]
+    assert [float(g[0]) for g in found] == [2 * 105, 2 * 70 + 1, 2 * 42, 0]
+
+
+def imports(path):
+    """Modules of the package that a file imports, anywhere in it, and the names that it takes from them."""
+    package = ("lif", *path.relative_to(FILES[0].parent).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            for alias in node.names:
+                if node.module:
+                    yield ".".join((*base, node.module)), alias.name, None
+                else:
+                    yield ".".join((*base, alias.name)), None, alias.asname or alias.name
+
+
+def test_no_module_takes_a_private_name_from_another():
+    """If this fails, a change inside one module breaks another, and nothing there says so."""
+    crossings = []
+    for path in FILES:
+        modules = set()
+        for module, name, local in imports(path):
+            modules.add(local)
+            if name and name.startswith("_"):
+                crossings.append(f"{path.name}: {module}.{name}")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id in modules
+            ):
+                if node.attr.startswith("_"):
+                    crossings.append(f"{path.name}: {node.value.id}.{node.attr}")
+    assert not crossings
+
+
+def test_no_module_imports_one_that_imports_it():
+    """If this fails, none of the modules of the circle can be read, tested or moved without the others."""
+    graph = {}
+    for path in FILES:
+        parts = ("lif", *path.relative_to(FILES[0].parent).with_suffix("").parts)
+        graph[".".join(part for part in parts if part != "__init__")] = {
+            module for module, *_ in imports(path)
+        }
+    assert "lif._kernels" in graph["lif.dynamics"]
+    while leaves := [module for module in graph if not graph[module] & set(graph)]:
+        for module in leaves:
+            del graph[module]
+    assert not graph

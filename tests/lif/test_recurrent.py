@@ -1,5 +1,7 @@
 """Recurrent connections: against the reference, finite differences, and as a Keras layer."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -146,3 +148,10 @@ def test_dead_and_saturated_layers_are_named(capsys, scale, word):
     said = capsys.readouterr().out
     assert len(history["hidden_rate"]) == 2
     assert said.count("hidden:") == (1 if word else 0) and (word or "") in said
+
+
+def test_every_argument_of_lif_is_shown():
+    """If this fails, an editor and `help` do not say that a recurrent layer has a leak, or tell another default."""
+    ours, plain = (inspect.signature(kind).parameters for kind in (lif.RecurrentLIF, lif.LIF))
+    for name in plain:
+        assert ours[name].default == plain[name].default
