@@ -5,7 +5,7 @@ from keras import ops
 
 from . import dynamics
 from ._backend import Tensor
-from ._checks import check_rank, integer
+from ._checks import check_rank, integer, refuse
 from ._keras import STATISTICS, generators, mixes_steps, parts, traits
 from ._misuse import within_time_distributed
 from .layers import Leaky, OverTime
@@ -104,7 +104,7 @@ class Recompute(OverTime):
             or not layers
             or not all(isinstance(layer, keras.layers.Layer) for layer in layers)
         ):
-            raise ValueError(f"Argument `layers` must be a list of Keras layers. Received: layers={layers!r}")
+            raise refuse("layers", "a list of Keras layers", layers)
         for layer in layers:
             gives_one_sequence = isinstance(layer, Leaky) and (
                 not getattr(layer, "return_potential", False) and getattr(layer, "return_sequences", True)

@@ -1,6 +1,7 @@
 """The layers as Keras layers: shapes, checks, saving, training, precision."""
 
 import inspect
+import re
 
 import keras
 import numpy as np
@@ -785,6 +786,18 @@ def test_a_surrogate_that_changes_in_training_is_heeded():
     steep, still_steep = trained([], lif.surrogates.superspike(beta=100.0))
     assert all(np.array_equal(a, b) for a, b in zip(first, steep, strict=True))
     assert not np.array_equal(last[0], still_steep[0])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [lif.LIF, lif.RecurrentLIF, lif.LeakyIntegrator, lif.CoarseLIF, lif.Recompute, lif.TimeDistributed],
+)
+def test_what_a_layer_is_called_with_is_documented(kind):
+    """If this fails, `help` does not say that a layer takes a mask, nor what it does with it."""
+    named = set(inspect.signature(kind.call).parameters) - {"self"}
+    section = re.search(r"^Call arguments:\n((?: .*\n)+)", inspect.getdoc(kind), re.MULTILINE)[1]
+    items = re.findall(r"^    (\w+(?:, \w+)*): ", section, re.MULTILINE)
+    assert {name for item in items for name in item.split(", ")} == named
 
 
 # -- what can be run again --------------------------------------------------------------------------------------
