@@ -1,4 +1,4 @@
-"""Debian's chromium: where it is, and how the tests start it."""
+"""Debian's chromium, and Node: where they are, and how the tests start the browser."""
 
 import os
 import shutil
@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+NODE = shutil.which("node")
+COLUMN = 704  # pixels that the text has in a page of 1366
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -18,4 +20,7 @@ FLAGS = [
 
 in_a_browser = pytest.mark.skipif(
     BROWSER is None and not os.environ.get("CI"), reason="no chromium here: this was not seen in one"
+)
+with_javascript = pytest.mark.skipif(
+    NODE is None and BROWSER is None and not os.environ.get("CI"), reason="neither node nor chromium here"
 )

@@ -1,7 +1,5 @@
 """The illustration of codes: its spikes against the encoders of the module, its readings, and a hand that draws."""
 
-# ruff: noqa: F811 - fixtures are imported, and named again as arguments
-
 from itertools import islice
 
 import keras
@@ -11,9 +9,9 @@ import traitlets
 from sklearn.datasets import load_digits
 
 import lif
+from chrome import in_a_browser, with_javascript
 from lifbook.illustrations import Encoding, chance, illustration
 from lifbook.illustrations.encoding import CODES, LEVELS, STEPS
-from test_illustrations import browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
 
 CASES = 25  # each with 64 intensities: 1,600 in all, in four codes
 

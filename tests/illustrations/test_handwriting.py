@@ -1,7 +1,5 @@
 """The net that reads handwriting: its pictures against MNIST's, the page against Keras, and a hand that writes."""
 
-# ruff: noqa: F811 - fixtures are imported, and named again as arguments
-
 import gzip
 
 import keras
@@ -10,12 +8,11 @@ import pytest
 import traitlets
 
 import lif
+from chrome import in_a_browser, with_javascript
 from lifbook.datasets import mnist
 from lifbook.illustrations import Handwriting, illustration
 from lifbook.illustrations.handwriting import EXAMPLES, Net, ink, margin, packed
 from patience import HANG
-from test_illustrations import browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
-from test_jupyterlab import laboratory  # noqa: F401
 
 ANSWER = """
 const list = (values) => [...values];

@@ -3,11 +3,8 @@
 import doctest
 import itertools
 import json
-import os
 import re
-import shutil
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import traitlets
 
 import lif
 from benchmarks.illustrations import MOVE_A_SLIDER, MOVES
+from chrome import COLUMN, in_a_browser, with_javascript
 from lifbook import illustrations
 from lifbook.illustrations import (
     Balance,
@@ -29,13 +27,9 @@ from lifbook.illustrations import (
     credit,
     illustration,
 )
-from patience import HANG
-from chrome import BROWSER, FLAGS, in_a_browser
 
-NODE = shutil.which("node")
 ILLUSTRATIONS = [getattr(illustrations, name) for name in illustrations.__all__]
 HEAVIEST = 300_000  # bytes that an illustration may add to a page
-COLUMN = 704  # pixels that the text has in a page of 1366
 
 EPISODE = {
     "position": [0.1 * k for k in range(6)],
@@ -50,39 +44,6 @@ LONG_EPISODE = {name: each * 40 for name, each in EPISODE.items() if name != "kn
 def made(kind, **parameters):
     """An illustration with its defaults; one that plays an episode needs one."""
     return kind(**({"episode": EPISODE} if kind is Balance else {}), **parameters)
-
-
-with_javascript = pytest.mark.skipif(
-    NODE is None and BROWSER is None and not os.environ.get("CI"), reason="neither node nor chromium here"
-)
-
-
-@pytest.fixture
-def in_book(monkeypatch):
-    for name, value in {"CHAPTER": "01-membrane", "PROFILE": "quick", "RESULTS": os.devnull}.items():
-        monkeypatch.setenv(f"LIF_{name}", value)
-
-
-@pytest.fixture
-def compute(request):
-    """Runs `answer(question)` of a script, in Node where there is one, else in the browser."""
-
-    def run(script, question):
-        if NODE is None:
-            page = request.getfixturevalue("browser").new_page()
-            text = page.evaluate(
-                f"() => {{ {script}\nreturn JSON.stringify(answer({json.dumps(question)})); }}"
-            )
-            page.close()
-            return json.loads(text)
-        program = f"{script}\nconsole.log(JSON.stringify(answer({json.dumps(question)})));"
-        done = subprocess.run(
-            [NODE, "--input-type=module", "-"], input=program, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
 
 
 ANSWER = """
@@ -352,87 +313,6 @@ def test_the_layers_do_without():
         assert not re.search(r"import.*(anywidget|illustrations)", path.read_text(encoding="utf-8")), (
             path.name
         )
-
-
-class Opened:
-    """An illustration in a page of its own."""
-
-    def __init__(self, browser, folder, widget, **context):
-        data, _ = widget._repr_mimebundle_()
-        path = folder / "page.html"
-        path.write_text(
-            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            "<title>One</title><style>html{color-scheme:light dark} body{margin:8px;color:CanvasText}</style>"
-            f"<body>{data['text/html']}</body></html>",
-            encoding="utf-8",
-        )
-        self.context = browser.new_context(**context)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(1000 * HANG)
-        self.troubles, self.widget, self.time_is_held = [], widget, False
-        self.page.on("console", lambda message: self.troubles.append(message.text))
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on(
-            "request", lambda request: self.troubles.append(request.url) if self._outside(request) else None
-        )
-        self.page.goto(path.as_uri())
-
-    def _outside(self, request):
-        return not request.url.startswith(("data:", "blob:", "file:"))
-
-    def hold_time(self):
-        """From here on time stands still in the page and passes only by `pass_time`, however busy the machine is."""
-        self.page.clock.install(time=0)
-        self.page.clock.pause_at(1000)
-        self.time_is_held = True
-
-    def pass_time(self, milliseconds):
-        self.page.clock.run_for(milliseconds)
-
-    def settle(self):
-        """Waits until what was changed has been drawn."""
-        if self.time_is_held:
-            return self.pass_time(40)
-        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-    def state(self):
-        """The parameters in the page, and a widget of them in Python."""
-        self.settle()
-        parameters = self.page.evaluate("document.querySelector('.lif-stage').parameters")
-        fixed = {"episode": self.widget.episode} if isinstance(self.widget, Balance) else {}
-        return type(self.widget)(**fixed, **parameters)
-
-    def result(self, path):
-        """A sequence of the result, such as `exact.spikes`."""
-        self.settle()
-        return np.array(self.page.evaluate(f"[...document.querySelector('.lif-stage').result.{path}]"))
-
-    def press(self, label, *keys):
-        control = self.page.get_by_label(label, exact=True)
-        control.focus()
-        for key in keys:
-            control.press(key)
-
-    def summary(self):
-        self.settle()
-        return self.page.locator(".lif-summary").inner_text()
-
-    def close(self):
-        self.context.close()
-        assert self.troubles == []
-
-
-@pytest.fixture
-def opened(browser, tmp_path, in_book):
-    pages = []
-
-    def show(widget, **context):
-        pages.append(Opened(browser, tmp_path, widget, **context))
-        return pages[-1]
-
-    yield show
-    for each in pages:
-        each.close()
 
 
 def agrees(shown, path, answer):

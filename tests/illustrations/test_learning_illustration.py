@@ -1,7 +1,5 @@
 """Learning, live: the page's network against NumPy and Keras, its training against Python's, and a reader's hand."""
 
-# ruff: noqa: F811 - fixtures are imported, and named again as arguments
-
 import keras
 import numpy as np
 import pytest
@@ -10,10 +8,10 @@ from keras import ops
 
 import lif
 from autodiff import value_and_gradients
+from chrome import COLUMN, in_a_browser, with_javascript
 from lifbook.illustrations import Learning, illustration
 from lifbook.illustrations.chance import uniforms
 from lifbook.illustrations.learning import Network
-from test_illustrations import COLUMN, browser, compute, in_a_browser, in_book, opened, with_javascript  # noqa: F401
 
 ANSWER = """
 function answer(cases) {
