@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import lif
-from test_nir import MODELS, RNG, convolution, dense, model_of
+from exchange_models import MODELS, RNG, convolution, dense, model_of
 
 torch = pytest.importorskip("torch", reason="other libraries need PyTorch: make backends")
 
