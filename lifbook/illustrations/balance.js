@@ -1,4 +1,5 @@
 import { stage, slider, choice, buttons, canvas, parametersOf } from "./drawing.js";
+import { player } from "./moving.js";
 
 const NAMES = ["decision", "speed"];
 const RATES = { slow: 10, real: 50, calm: 2 }; // decisions a second
@@ -21,27 +22,12 @@ export function render({ model, el }) {
   const raster = canvas(place.plots, 2 * 18 + neurons * ROW + GAP + 22, { role: "img", "aria-label": "Raster of spikes" });
   slider(place, "decision", "decision");
   choice(place, "speed", "speed", { slow: "slow", real: "real time" });
-  const row = buttons(place, { play: () => (timer ? pause() : play()), "from the beginning": () => assign({ decision: 0 }) });
+  const row = buttons(place, { play: () => film.toggle(), "from the beginning": () => assign({ decision: 0 }) });
   const playButton = row.firstElementChild;
   playButton.classList.add("lif-main");
 
-  let timer = 0;
-  function play() {
-    if (get("decision") >= push.length - 1) assign({ decision: 0 });
-    timer = setInterval(() => {
-      if (!el.isConnected || get("decision") >= push.length - 1) return pause();
-      if (!place.inSight()) return;
-      assign({ decision: get("decision") + 1 });
-    }, 1000 / (calm.matches ? RATES.calm : RATES[get("speed")]));
-    playButton.textContent = "pause";
-  }
-  function pause() {
-    clearInterval(timer);
-    timer = 0;
-    playButton.textContent = "play";
-    place.redraw();
-  }
-  place.listen(["speed"], () => timer && (clearInterval(timer), play()));
+  const pace = () => 1000 / (calm.matches ? RATES.calm : RATES[get("speed")]);
+  const film = player(place, playButton, { name: "decision", last: push.length - 1, pace });
 
   function drawWorld(now) {
     const pen = world.begin();
@@ -106,13 +92,12 @@ export function render({ model, el }) {
     drawWorld(now);
     drawRaster(now);
     const lean = ((angle[now] * 180) / Math.PI).toFixed(1);
-    place.summary.setAttribute("aria-live", timer ? "off" : "polite"); // nobody wants to hear each decision of a play
     place.say(`Cart at ${position[now].toFixed(2)} m, pole at ${lean} degrees; pushed to the ${push[now] === "1" ? "right" : "left"}.`);
-    return { decision: now, playing: timer !== 0 };
+    return { decision: now, playing: film.moves() };
   }
   place.draw();
   return () => {
-    clearInterval(timer);
+    film.stop();
     place.dispose();
   };
 }

@@ -70,14 +70,8 @@ export function stage(el, model, names, title, paint, longest = "") {
 
   // What moves by itself rests while nobody can see it.
   let seen = true;
-  const sightings = [];
-  const sight = new IntersectionObserver((entries) => {
-    if (seen === entries.at(-1).isIntersecting) return;
-    seen = !seen;
-    sightings.forEach((action) => action());
-  });
+  const sight = new IntersectionObserver((entries) => (seen = entries.at(-1).isIntersecting));
   sight.observe(root);
-  const onSight = (action) => sightings.push(action);
   undo.push(
     () => sight.disconnect(),
     () => cancelAnimationFrame(asked),
@@ -88,7 +82,7 @@ export function stage(el, model, names, title, paint, longest = "") {
   );
   const dispose = () => undo.forEach((action) => action());
   const inSight = () => seen;
-  return { root, controls, plots, box, summary, say, model, set, listen, draw, redraw, inSight, onSight, dispose };
+  return { root, controls, plots, box, summary, say, model, set, listen, draw, redraw, inSight, dispose };
 }
 
 // Words that change. Their box keeps the height of the longest, so that nothing below them jumps.

@@ -3,6 +3,7 @@ import { uniforms } from "./chance.js";
 import { stage, slider, choice, buttons, canvas, element, count } from "./drawing.js";
 import { scale, verticalAxis, horizontalAxis } from "./drawing.js";
 import { parametersOf, followPointer } from "./drawing.js";
+import { player } from "./moving.js";
 
 const STEPS = 50;
 const SIDE = 8;
@@ -166,11 +167,11 @@ export function render({ model, el }) {
   choice(place, "digit", "picture", { ...digits, drawing: "your drawing" });
   choice(place, "pen", "mouse or finger", { draws: "draws", erases: "erases", looks: "looks" });
   const row = buttons(place, {
-    play: () => (timer ? pause() : play()),
+    play: () => film.toggle(),
     "from the beginning": () => assign({ step: 0 }),
     "clear the picture": () => assign({ digit: "drawing", drawing: Array(PIXELS).fill(0) }),
     "new random spikes": () => assign({ seed: (get("seed") + 1) % 1000 }),
-    "start again": () => (pause(), assign(initial)),
+    "start again": () => (film.stop(), assign(initial)),
   });
   const playButton = row.firstElementChild;
 
@@ -186,22 +187,8 @@ export function render({ model, el }) {
     if (code === "regular") choice(here, "reset", "reset", { subtract: "subtracts", zero: "to zero" });
   }
 
-  let timer = 0;
-  function play() {
-    if (get("step") === STEPS) assign({ step: 0 });
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    timer = setInterval(() => {
-      if (!el.isConnected || get("step") === STEPS) return pause();
-      if (!place.inSight()) return;
-      assign({ step: get("step") + 1 });
-    }, calm ? PACE.calm : PACE.usual);
-    playButton.textContent = "pause";
-  }
-  function pause() {
-    clearInterval(timer);
-    timer = 0;
-    playButton.textContent = "play";
-  }
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const film = player(place, playButton, { name: "step", last: STEPS, pace: () => (calm.matches ? PACE.calm : PACE.usual) });
 
   function setPixel(pixel, value) {
     const drawing = image().map((each, k) => (k === pixel ? value : each));
@@ -350,12 +337,11 @@ export function render({ model, el }) {
     chart.canvas.setAttribute("aria-label", `Error of the reading after each step; now ${errors.join(", ")}`);
     const read = Object.entries(found).map(([code, { read }]) => `${code} ${read[pixel].toFixed(2)}`);
     place.say(`After ${count(get("step"), "step")} the pixel in ${where}, intensity ${picture[pixel].toFixed(2)}, is read as: ${read.join(", ")}.`);
-    place.summary.setAttribute("aria-live", timer ? "off" : "polite"); // nobody wants to hear each step of a play
   }
 
   place.draw();
   return () => {
-    pause();
+    film.stop();
     place.dispose();
   };
 }

@@ -770,7 +770,7 @@ def test_it_plays_pauses_and_obeys_the_keyboard(opened, balance, motion):
     assert decision() == 4
 
     page.get_by_role("button", name="play").press("Enter")
-    shown.pass_time(1000)
+    shown.pass_time(1100)
     page.get_by_role("button", name="pause").press("Space")
     stopped = decision()
     assert stopped > 5
