@@ -214,23 +214,17 @@ def test_a_hand_draws_erases_and_looks(opened):
 @pytest.mark.parametrize(("motion", "pace"), [("no-preference", 110), ("reduce", 600)])
 def test_it_plays_and_pauses_at_a_pace_the_reader_wants(motion, pace, opened):
     shown = opened(Encoding(step=46), viewport={"width": 1000, "height": 1600}, reduced_motion=motion)
-    shown.page.evaluate("""() => {
-        const start = window.setInterval;
-        window.paces = [];
-        window.setInterval = (tick, pace) => (window.paces.push(pace), window.tick = tick, start(() => {}, 1e9));
-    }""")
+    shown.hold_time()
     play = shown.page.get_by_role("button", name="play")
-    play.press("Enter")
     pause = shown.page.get_by_role("button", name="pause")
-    for _ in range(2):
-        shown.page.evaluate("tick()")
-    assert shown.page.evaluate("paces") == [pace]
-    assert agrees(shown).step == 48
-    pause.press("Enter")
-    assert play.inner_text() == "play"
     play.press("Enter")
-    for _ in range(3):
-        shown.page.evaluate("tick()")
+    shown.pass_time(2.5 * pace)
+    pause.press("Enter")
+    assert agrees(shown).step == 48
+    shown.pass_time(3 * pace)
+    assert shown.state().step == 48 and play.inner_text() == "play"
+    play.press("Enter")
+    shown.pass_time(2.5 * pace)
     assert agrees(shown).step == 50
     assert play.inner_text() == "play"  # it stops by itself at the end
     play.press("Enter")
