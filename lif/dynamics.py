@@ -126,7 +126,7 @@ def simulate_lif(
         forward_pass, backward_pass = _passes(x, rule, kernel, mask, leak_gradient)
         potential, is_open, after = forward_pass(x, leak, kernel, rule, mask, start)
         spikes = batch_first(_all_open(is_open, potential >= rule.threshold))
-        nan = ops.cast(_propagate_nan(x, mask, leak, kernel, start.potential if state else None), dtype)
+        nan = ops.cast(_propagate_nan(x, mask, (leak, kernel), None if state is None else start.potential), dtype)
 
         def backward(e, e_potential, e_after):
             x_gradient, leak_gradients, start_gradient = backward_pass(
@@ -506,7 +506,7 @@ def backward_pass(e, e_potential, e_after, potential, is_open, leak, kernel, rul
     return batch_first(x_gradient), leak_sum, State(d_after, d_spikes)
 
 
-def _propagate_nan(x, mask, *others):
+def _propagate_nan(x, mask, weights, before=None):
     """NaN for every neuron that was given a NaN, else 0; added to the outputs. Shape `(batch, 1, *units)`.
 
     It is asked of the currents, since a comparison, and a compiler, may take a potential that is NaN for one below the
@@ -514,9 +514,11 @@ def _propagate_nan(x, mask, *others):
     """
     is_nan = _all_open(_expand_mask(x, mask), ops.isnan(x))
     is_nan = ops.any(is_nan, axis=1, keepdims=True)
-    for y in others:
-        if y is not None:
-            is_nan = ops.logical_or(is_nan, ops.any(ops.isnan(y)))
+    if before is not None:  # each neuron's potential at the start, which is no other's
+        is_nan = ops.logical_or(is_nan, ops.expand_dims(ops.isnan(before), 1))
+    for w in weights:
+        if w is not None:
+            is_nan = ops.logical_or(is_nan, ops.any(ops.isnan(w)))
     return ops.where(is_nan, float("nan"), 0.0)
 
 
