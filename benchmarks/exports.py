@@ -168,6 +168,11 @@ def refusals(format, names, steps=STEPS, declared=True):
             half = len(names) // 2
             parts = names[:half], names[half:]
             return {k: v for part in parts for k, v in refusals(format, part, steps, declared).items()}
+    return differences(names, x, found, expected)
+
+
+def differences(names, x, found, expected):
+    """Layer -> `None` if a runtime answers to `x` as Keras does, both with the layers of `network` side by side."""
     ends = np.cumsum([np.prod(CASES[name][0]().compute_output_shape(x.shape)[1:]) for name in names])[:-1]
     answers = zip(names, np.split(found, ends, 1), np.split(expected, ends, 1), strict=True)
     return {name: None if agree(name, x, *both) else "differs" for name, *both in answers}

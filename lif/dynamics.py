@@ -506,7 +506,7 @@ def backward_pass(e, e_potential, e_after, potential, is_open, leak, kernel, rul
     return batch_first(x_gradient), leak_sum, State(d_after, d_spikes)
 
 
-def _propagate_nan(x, mask, weights, before=None):
+def _propagate_nan(x, mask, weights=(), before=None):
     """NaN for every neuron that was given a NaN, else 0; added to the outputs. Shape `(batch, 1, *units)`.
 
     It is asked of the currents, since a comparison, and a compiler, may take a potential that is NaN for one below the
