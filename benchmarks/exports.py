@@ -8,6 +8,7 @@ table of it. Needed: `onnxruntime` and `tf2onnx` with TensorFlow, `onnxruntime` 
 and `onnxscript` with PyTorch; and TensorFlow for the two other formats.
 """
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -89,11 +90,8 @@ def saved_model(model, folder, **options):
 
     model.export(f"{folder}/net", format="tf_saved_model", verbose=False, **options)
 
-    def run(x):
-        loaded = tf.saved_model.load(f"{folder}/net")
-        return np.array(loaded.serve(x))
-
-    return run
+    loaded = functools.cache(lambda: tf.saved_model.load(f"{folder}/net"))
+    return lambda x: np.array(loaded().serve(x))
 
 
 def onnx(model, folder, **options):
@@ -101,13 +99,13 @@ def onnx(model, folder, **options):
 
     model.export(f"{folder}/net.onnx", format="onnx", verbose=False, **options)
 
-    def run(x):
+    @functools.cache
+    def session():
         quiet = onnxruntime.SessionOptions()
         quiet.log_severity_level, quiet.intra_op_num_threads = 4, 1
-        session = onnxruntime.InferenceSession(f"{folder}/net.onnx", quiet)
-        return session.run(None, {session.get_inputs()[0].name: x})[0]
+        return onnxruntime.InferenceSession(f"{folder}/net.onnx", quiet)
 
-    return run
+    return lambda x: session().run(None, {session().get_inputs()[0].name: x})[0]
 
 
 def litert(model, folder, **options):
