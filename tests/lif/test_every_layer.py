@@ -249,8 +249,10 @@ def test_symbolic_shapes_are_the_real_ones(make, x):
 
 def side_by_side(x, after=()):
     """Layers that take such an input in one model: compilers and exporters take seconds to begin."""
-    # Of each kind the first line, and the neurons that have one more state.
-    chosen = [name for name in LAYERS if LAYERS[name][1] is x and ("," not in name or "refractory" in name)]
+    # Of each kind the first line, and the neurons that have one more state. Recompute, which takes a compiler as long
+    # as all the others, is trained at several lengths in `test_layers.py` and exported in `test_export.py`.
+    first = [name for name in LAYERS if ("," not in name or "refractory" in name) and name != "Recompute"]
+    chosen = [name for name in first if LAYERS[name][1] is x]
     parts = {name: model_of(LAYERS[name][0], x, after) for name in chosen}
     inputs = keras.Input((None, 6) if x is SEQUENCE else (6,))
     outputs = {name: keras.tree.flatten(part(inputs)) for name, part in parts.items()}
@@ -336,6 +338,8 @@ def test_precision_policies(make, x):
         for found, expected in zip(in_precision(policy, make, exact, weights)[0], wanted, strict=True):
             if set(np.unique(expected)) <= {0, 1}:
                 assert 0.01 < expected.mean() < 0.99
+                if policy == "float64" and isinstance(make(), lif.PoissonEncoder):
+                    continue  # other random numbers are drawn
                 differ = np.mean(found != expected)
                 assert differ < 1e-3 if policy == "float64" else differ == 0, policy
             else:
