@@ -96,7 +96,10 @@ def log1p(y: Tensor) -> Tensor:
     The other runtimes have no such operation, or take the logarithm of the rounded sum, which is 0 for a small `y`.
     There what the sum lost by rounding is put back to first order.
     """
-    if not exported_to():
+    if exported_to() not in (
+        "ONNX",
+        "LiteRT",
+    ):  # TensorFlow has it, and simplifies the form below to its loss
         return ops.log1p(y)
     total = 1.0 + y
     return ops.log(total) - ((total - 1.0) - y) / total

@@ -432,8 +432,8 @@ def test_a_served_model_answers_alike(x, tmp_path):
 
     names, model = side_by_side(x)
     model.export(str(tmp_path / "net"), format="tf_saved_model", verbose=False)
-    served = values(tf.saved_model.load(str(tmp_path / "net")).serve(x))
-    for name, found, expected in zip(names, served, values(model(x)), strict=True):
+    served = tf.saved_model.load(str(tmp_path / "net"))
+    for name, found, expected in zip(names, values(served.serve(x)), values(model(x)), strict=True):
         assert found.shape == expected.shape, name
         if name != "PoissonEncoder":  # whose noise is fresh
             np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6, err_msg=name)

@@ -79,7 +79,7 @@ def test_what_the_table_denies_is_refused(format):
                 )
 
 
-@pytest.mark.parametrize("format", ["ONNX", "LiteRT"])
+@every_format
 def test_the_soft_rate_is_right_far_below_threshold(format, tmp_path):
     """If this fails, a device takes neurons for silent that fire slowly."""
     layer = lif.SoftLIF(gain=1.0, bias=0.0, amplitude=1.0)
