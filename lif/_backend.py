@@ -96,10 +96,8 @@ def log1p(y: Tensor) -> Tensor:
     The other runtimes have no such operation, or take the logarithm of the rounded sum, which is 0 for a small `y`.
     There what the sum lost by rounding is put back to first order.
     """
-    if exported_to() not in (
-        "ONNX",
-        "LiteRT",
-    ):  # TensorFlow has it, and simplifies the form below to its loss
+    # TensorFlow, which runs a SavedModel, has it, and simplifies the form below to its loss.
+    if exported_to() not in ("ONNX", "LiteRT"):
         return ops.log1p(y)
     total = 1.0 + y
     return ops.log(total) - ((total - 1.0) - y) / total

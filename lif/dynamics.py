@@ -126,7 +126,9 @@ def simulate_lif(
         forward_pass, backward_pass = _passes(x, rule, kernel, mask, leak_gradient)
         potential, is_open, after = forward_pass(x, leak, kernel, rule, mask, start)
         spikes = batch_first(_all_open(is_open, potential >= rule.threshold))
-        nan = ops.cast(_propagate_nan(x, mask, (leak, kernel), None if state is None else start.potential), dtype)
+        nan = ops.cast(
+            _propagate_nan(x, mask, (leak, kernel), None if state is None else start.potential), dtype
+        )
 
         def backward(e, e_potential, e_after):
             x_gradient, leak_gradients, start_gradient = backward_pass(

@@ -16,7 +16,7 @@ NOISES = (None, "gaussian", "alpha", "alpha_rc")
 
 
 def lif_rate(current: Tensor, tau: float = 0.02, refractory: float = 0.002) -> Tensor:
-    r"""Firing rate of a LIF neuron under constant current,
+    r"""Return the firing rate of a LIF neuron under constant current.
 
     $$
     r(j) = \frac{1}{t_\text{ref} + \tau \ln\left(1 + \frac{1}{j - 1}\right)} \quad (j > 1), \qquad
@@ -54,7 +54,7 @@ def lif_rate(current: Tensor, tau: float = 0.02, refractory: float = 0.002) -> T
 def soft_lif_rate(
     current: Tensor, tau: float = 0.02, refractory: float = 0.002, smoothing: float = 0.02
 ) -> Tensor:
-    r"""The LIF rate with the corner at threshold rounded off, so that its slope stays bounded,
+    r"""Return the LIF rate with the corner at threshold rounded off, so that its slope stays bounded.
 
     $$ r(j) = \frac{1}{t_\text{ref} + \tau \ln\left(1 + \frac{1}{\rho(j - 1)}\right)}, \qquad
     \rho(y) = \gamma \ln(1 + e^{y / \gamma}) . $$

@@ -21,7 +21,9 @@ SHARED = ["keras", "numpy", "jax", "nir", "scipy", "joblib", "pyyaml", "hypothes
 LIBRARIES = ["nirtorch==2.6", "norse==1.1.0", "snntorch==1.0.0", "spikingjelly==2.0.0", "loguru==0.7.3"]
 
 # The tests of the library, which must pass on every backend, and of its examples.
-TESTS = "backends coarse dynamics encoders every_layer keras layers neurons nir recurrent soft summary".split()
+TESTS = (
+    "backends coarse dynamics encoders every_layer keras layers neurons nir recurrent soft summary".split()
+)
 TESTS += ["surrogates", "docstrings"]
 # Left out on both: what needs the book's packages, and Keras' `jit_compile=True`, which here means minutes of compiling
 # or nothing at all.

@@ -691,7 +691,7 @@ def _shortest(values):
 
 
 def _next_below(threshold):
-    """The largest float32 number below each: `v > _next_below(threshold)` is `v >= threshold` for a `v` in float32."""
+    """Return the next smaller float32 number, so that `v > result` means `v >= threshold` for a `v` in float32."""
     return np.nextafter(np.asarray(threshold, "float32"), np.float32(-np.inf))
 
 

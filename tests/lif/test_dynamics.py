@@ -75,7 +75,9 @@ def test_any_shape_threshold_and_leak(seed, steps, units, threshold, leak, reset
     spikes, potential = reference.simulate(x.astype("float64"), leak, threshold, reset, refractory)
     assume(np.min(np.abs(potential - threshold)) > 1e-4)  # rounding may decide a tie
     rule = dynamics.Rule(surrogates.constant(), threshold, reset, refractory)
-    s, v = dynamics.simulate_lif(ops.convert_to_tensor(x), ops.convert_to_tensor(leak), rule, return_potential=True)
+    s, v = dynamics.simulate_lif(
+        ops.convert_to_tensor(x), ops.convert_to_tensor(leak), rule, return_potential=True
+    )
     assert np.array_equal(ops.convert_to_numpy(s), spikes)
     assert close(ops.convert_to_numpy(v), potential, 1e-5)
 
