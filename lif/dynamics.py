@@ -70,7 +70,7 @@ class State(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """The constants of the update rule; see `lif`."""
+    """The constants of the update rule; see `simulate_lif`."""
 
     surrogate: Callable
     threshold: float = 1.0

@@ -128,7 +128,7 @@ def test_a_neuron_of_ones_own_runs_in_a_deep_network():
 def test_bad_arguments_are_named():
     """If this fails, a mistaken argument runs something else without a word."""
     for options, message in (
-        (dict(adaptation=-1), "adaptation.*> 0.*-1"),
+        (dict(adaptation=-1), "adaptation.*>= 0.*-1"),
         (dict(tau_adaptation=0), "tau_adaptation.*> 0.*0"),
         (dict(gain=float("nan")), "gain.*finite.*nan"),
     ):
