@@ -20,7 +20,8 @@ from patience import HANG
 
 @pytest.fixture
 def in_book(monkeypatch):
-    monkeypatch.setenv("LIF_CHAPTER", "01-membrane")
+    for name, value in {"CHAPTER": "01-membrane", "PROFILE": "quick", "RESULTS": os.devnull}.items():
+        monkeypatch.setenv(f"LIF_{name}", value)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_what_is_compared_is_told_apart_with_any_colour_vision(table, vision):
 
 def test_within_a_table_a_colour_has_one_meaning():
     """If this fails, two things that a figure compares have one colour."""
-    pairs = [(palette.LIF, palette.RELU), (palette.INTEGRATOR, palette.MIXED, palette.DETECTOR)]
+    pairs = [(palette.SPIKING, palette.RELU), (palette.INTEGRATOR, palette.MIXED, palette.DETECTOR)]
     for colours in [*pairs, *(table.values() for table in TABLES.values())]:
         assert len({colour.upper() for colour in colours}) == len(list(colours))
     assert all(set(table.values()) <= set(COLOURS.values()) for table in TABLES.values())
