@@ -12,6 +12,7 @@ import yaml
 from lifbook import ledger
 from lifbook.build import sphinx_page
 from lifbook.build.project import BUILD, CLAIMS, ROOT, notebooks, pages, repository
+from lifbook.runs import Run
 
 HTML = BUILD / "html"
 pytestmark = pytest.mark.skipif(not HTML.exists(), reason="the book has not been built: make book")
@@ -218,7 +219,7 @@ def test_the_claims_page_shows_each_claim_with_its_verdict():
     shown = re.findall(r'<div class="lif-claim" data-verdict="([^"]*)">', text)
     quick, full = ledger.runs(ROOT, "quick"), ledger.runs(ROOT, "full")
     judged = [
-        ledger.verdict(claim, quick.get(claim["chapter"]), full.get(claim["chapter"]))[0]
+        ledger.verdict(claim, *(runs.get(claim["chapter"], Run()) for runs in (quick, full)))[0]
         for claim in ledger.load(ROOT)["claims"]
     ]
     assert shown == judged
