@@ -153,6 +153,30 @@ def laboratory(tmp_path, request):
         server.wait(HANG)
 
 
+@pytest.fixture
+def notebook(laboratory, browser):
+    """Opens the laboratory's notebook and runs its first cells: the page, and the editors of its cells."""
+    pages = []
+
+    def run(cells, height):
+        page = browser.new_page(viewport={"width": 1280, "height": height})
+        pages.append(page)
+        page.set_default_timeout(1000 * HANG)
+        page.goto(f"{laboratory}/lab/tree/live.ipynb")
+        editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
+        page.get_by_text(
+            "| Idle"
+        ).wait_for()  # cells that are run before the page has the kernel are passed over
+        editors.first.click()
+        for _ in range(cells):
+            page.keyboard.press("Shift+Enter")
+        return page, editors
+
+    yield run
+    for page in pages:
+        page.close()
+
+
 def wait_for(address, server):
     for _ in range(HANG):
         assert server.poll() is None, "JupyterLab did not start"

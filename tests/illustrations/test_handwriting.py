@@ -12,7 +12,6 @@ from chrome import in_a_browser, with_javascript
 from lifbook.datasets import mnist
 from lifbook.illustrations import Handwriting, illustration
 from lifbook.illustrations.handwriting import EXAMPLES, Net, ink, margin, packed
-from patience import HANG
 
 ANSWER = """
 const list = (values) => [...values];
@@ -366,15 +365,8 @@ NOTEBOOK = [
 
 @in_a_browser
 @pytest.mark.parametrize("laboratory", [NOTEBOOK], indirect=True)
-def test_what_is_written_in_jupyterlab_is_read_in_python(laboratory, browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 2000})
-    page.set_default_timeout(1000 * HANG)
-    page.goto(f"{laboratory}/lab/tree/live.ipynb")
-    editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
-    page.get_by_text("| Idle").wait_for()  # cells that are run before the page has the kernel are passed over
-    editors.first.click()
-    for _ in NOTEBOOK[:2]:
-        page.keyboard.press("Shift+Enter")
+def test_what_is_written_in_jupyterlab_is_read_in_python(notebook):
+    page, editors = notebook(cells=2, height=2000)
     page.locator(".lif-stage").wait_for()
     page.get_by_role("application").scroll_into_view_if_needed()
     write(page, EXAMPLES["7"])
@@ -383,4 +375,3 @@ def test_what_is_written_in_jupyterlab_is_read_in_python(laboratory, browser):
     page.get_by_text("read 7 from 1 stroke", exact=True).wait_for()
     # And what Python writes, the page reads.
     page.wait_for_function("document.querySelector('.lif-stage').result.answer === 5")
-    page.close()

@@ -6,7 +6,6 @@ import pytest
 from chrome import in_a_browser
 from lifbook import illustrations
 from lifbook.illustrations import Credit, Encoding, Learning, Membrane, Modes
-from patience import HANG
 
 # What is seen of each: where its page keeps it, and what it should be.
 SHOWN = {
@@ -35,16 +34,9 @@ def test_every_illustration_is_seen_in_jupyterlab():
 
 @in_a_browser
 @pytest.mark.parametrize("laboratory", [NOTEBOOK], indirect=True)
-def test_reader_and_python_move_the_same_parameters(laboratory, browser):
+def test_reader_and_python_move_the_same_parameters(notebook):
     """If this fails, a slider in a reader's notebook and the trait in Python show two states of one neuron."""
-    page = browser.new_page(viewport={"width": 1280, "height": 6200})
-    page.set_default_timeout(1000 * HANG)
-    page.goto(f"{laboratory}/lab/tree/live.ipynb")
-    editors = page.locator(".jp-Notebook .jp-Cell .cm-content")
-    page.get_by_text("| Idle").wait_for()  # cells that are run before the page has the kernel are passed over
-    editors.first.click()
-    for _ in NOTEBOOK[:-1]:
-        page.keyboard.press("Shift+Enter")
+    page, editors = notebook(cells=len(NOTEBOOK) - 1, height=6200)
     stages = page.locator(".lif-stage")
     stages.nth(len(SHOWN) - 1).wait_for()
     for stage in stages.all():
@@ -67,4 +59,3 @@ def test_reader_and_python_move_the_same_parameters(laboratory, browser):
             path,
         )
         np.testing.assert_allclose(drawn, expected(kind(leak=0.25)), atol=1e-12)
-    page.close()

@@ -1,8 +1,6 @@
 """A whole network against NumPy, whatever the backend: what agrees with the same numbers agrees with each other."""
 
-import ast
 import runpy
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -14,8 +12,6 @@ import lif
 from autodiff import value_and_gradients
 from lif import _backend as backend
 from lif import reference
-
-FILES = sorted(Path(lif.__file__).parent.rglob("*.py"))
 
 
 def dense_gradient(inputs, output_gradient):
@@ -118,51 +114,3 @@ def test_a_pullback_gives_gradients_by_name():
     assert set(gradients) == {"x", "pair", "weights"} and isinstance(gradients["pair"], Pair)
     found = gradients["x"], gradients["pair"].first, *gradients["weights"]
     assert [float(g[0]) for g in found] == [2 * 105, 2 * 70 + 1, 2 * 42, 0]
-
-
-def imports(path):
-    """Modules of the package that a file imports, anywhere in it, and the names that it takes from them."""
-    package = ("lif", *path.relative_to(FILES[0].parent).parent.parts)
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            for alias in node.names:
-                if node.module:
-                    yield ".".join((*base, node.module)), alias.name, None
-                else:
-                    yield ".".join((*base, alias.name)), None, alias.asname or alias.name
-
-
-def test_no_module_takes_a_private_name_from_another():
-    """If this fails, a change inside one module breaks another, and nothing there says so."""
-    crossings = []
-    for path in FILES:
-        modules = set()
-        for module, name, local in imports(path):
-            modules.add(local)
-            if name and name.startswith("_"):
-                crossings.append(f"{path.name}: {module}.{name}")
-        for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id in modules
-            ):
-                if node.attr.startswith("_"):
-                    crossings.append(f"{path.name}: {node.value.id}.{node.attr}")
-    assert not crossings
-
-
-def test_no_module_imports_one_that_imports_it():
-    """If this fails, none of the modules of the circle can be read, tested or moved without the others."""
-    graph = {}
-    for path in FILES:
-        parts = ("lif", *path.relative_to(FILES[0].parent).with_suffix("").parts)
-        graph[".".join(part for part in parts if part != "__init__")] = {
-            module for module, *_ in imports(path)
-        }
-    assert "lif._kernels" in graph["lif.dynamics"]
-    while leaves := [module for module in graph if not graph[module] & set(graph)]:
-        for module in leaves:
-            del graph[module]
-    assert not graph

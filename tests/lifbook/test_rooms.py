@@ -51,6 +51,7 @@ def test_the_drawing_has_the_whole_house():
     assert {"lif.dynamics", "lif.conversion.nir", "lifbook.datasets.files", "lifbook.build.book"} <= set(
         TREES
     )
+    assert "lif._kernels" in ARROWS["lif.dynamics"]  # imported in a function
     assert "lif.dynamics" in ARROWS["lif.layers"] and "lifbook.runs" in ARROWS["lifbook.ledger"]
     assert "lifbook.datasets.drawings" in ARROWS["lifbook.datasets.loaders"]
 
